@@ -1,0 +1,66 @@
+# Targets: see `make help`. Every variable can be set on the command line: make install PREFIX=/usr/local DESTDIR=/tmp/x
+SHELL      = /bin/bash
+.SHELLFLAGS = -euo pipefail -c
+.DEFAULT_GOAL = build
+
+# The version and the date of everything built are those of the first numbered heading in CHANGELOG.md.
+release   := $(shell sed -n 's/^\#\# \[\([0-9][^]]*\)\] - \([0-9-]*\)$$/\1 \2/p' CHANGELOG.md | head -n1)
+VERSION   ?= $(word 1,$(release))
+export SOURCE_DATE_EPOCH ?= $(shell date -u -d $(word 2,$(release)) +%s)
+
+GO        ?= go
+GOFLAGS_  = -trimpath -buildvcs=false
+LDFLAGS_  = -s -w -buildid= -X main.version=$(VERSION)
+# The server has C code (libpam, the stage between fork and exec): what Debian's hardening flags ask for.
+CGO_ENV   = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -ffile-prefix-map=$(CURDIR)=. -fstack-protector-strong -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=2" \
+            CGO_LDFLAGS="-O2 -Wl,-z,relro,-z,now"
+
+DESTDIR   ?=
+PREFIX    ?= /usr
+SBINDIR   ?= $(PREFIX)/sbin
+BINDIR    ?= $(PREFIX)/bin
+MANDIR    ?= $(PREFIX)/share/man
+DOCDIR    ?= $(PREFIX)/share/doc
+BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
+FIREWALLDDIR ?= $(PREFIX)/lib/firewalld/services
+SYSCONFDIR ?= /etc
+PAMDIR    ?= $(SYSCONFDIR)/pam.d
+XINETDDIR ?= $(SYSCONFDIR)/xinetd.d
+FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
+UNITDIR   ?= /usr/lib/systemd/system
+CATALOGDIR ?= /usr/lib/systemd/catalog
+# Which of packaging/pam.d: debian, fedora or suse. From /etc/os-release, unless given.
+PAMFAMILY ?= $(shell . /etc/os-release 2>/dev/null; case " $$ID $$ID_LIKE " in *fedora*|*rhel*) echo fedora;; *suse*) echo suse;; *) echo debian;; esac)
+
+include packaging/install.mk
+include packaging/release.mk
+include tests/check.mk
+
+.PHONY: help build clean
+help:
+	@echo 'make build            build/in.rexecd and build/rexec, version $(VERSION)'
+	@echo 'make install          DESTDIR PREFIX SBINDIR BINDIR MANDIR UNITDIR PAMDIR SYSCONFDIR … ; also install-server, install-client'
+	@echo 'make uninstall        takes away what install put there; edited files in $(SYSCONFDIR) stay'
+	@echo 'make demo             a throw-away host: one account, a super-server on port 512, a few commands (root)'
+	@echo 'make check            everything but the slow ones: formatting, linters, unit, race, fuzz, end-to-end tests (root)'
+	@echo 'make check-platform   systemd as process 1, packages, release (root)'
+	@echo 'make fuzz             FUZZTIME=1m for each fuzz target'
+	@echo 'make bench            measures the server against others'
+	@echo 'make deb rpm          packages in build/packages'
+	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
+
+build: build/in.rexecd build/rexec
+
+# go decides what is up to date.
+.PHONY: build/in.rexecd build/rexec
+build/in.rexecd:
+	@mkdir -p build
+	$(CGO_ENV) $(GO) build $(GOFLAGS_) -buildmode=pie -ldflags '$(LDFLAGS_)' -o $@ ./cmd/in.rexecd
+# Static, so that it runs on any distribution.
+build/rexec:
+	@mkdir -p build
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS_)' -o $@ ./cmd/rexec
+
+clean:
+	rm -rf build dist

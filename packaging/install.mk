@@ -1,0 +1,65 @@
+# Where every file goes, said once: the packages are made from `make install-server` and `make install-client` under a DESTDIR.
+
+.PHONY: install install-server install-client uninstall uninstall-server uninstall-client
+install: install-server install-client
+uninstall: uninstall-server uninstall-client
+
+D    = $(DESTDIR)
+INST = install -D -m 644
+
+# Files that an administrator edits are never overwritten by `make install` on a live host: what is there stays.
+# The server's path in units and entries follows SBINDIR.
+define install_conf
+@if [ -e "$(D)$(2)" ]; then echo "kept $(2)"; else \
+	sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
+endef
+
+install-server:
+	@test -x build/in.rexecd || { echo 'build/in.rexecd is not there: run make build first' >&2; exit 1; }
+	install -D -m 755 build/in.rexecd $(D)$(SBINDIR)/in.rexecd
+	$(INST) cmd/in.rexecd/in.rexecd.8 $(D)$(MANDIR)/man8/in.rexecd.8
+	ln -sf in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8
+	$(INST) cmd/in.rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
+	for u in rexec.socket rexec@.service; do \
+		sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
+	$(INST) systemd/rexecd.catalog $(D)$(CATALOGDIR)/rexecd.catalog
+	$(INST) packaging/firewalld/rexec.xml $(D)$(FIREWALLDDIR)/rexec.xml
+	$(INST) packaging/completion/in.rexecd.bash $(D)$(BASHDIR)/in.rexecd
+	$(INST) packaging/completion/_in.rexecd $(D)$(ZSHDIR)/_in.rexecd
+	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/inetd.conf; do \
+		$(INST) $$f $(D)$(DOCDIR)/rexecd/$${f##*/}; done
+	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
+	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
+	$(call install_conf,packaging/xinetd,$(XINETDDIR)/rexec)
+	$(call install_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
+	$(call install_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
+
+install-client:
+	@test -x build/rexec || { echo 'build/rexec is not there: run make build first' >&2; exit 1; }
+	install -D -m 755 build/rexec $(D)$(BINDIR)/rexec
+	$(INST) cmd/rexec/rexec.1 $(D)$(MANDIR)/man1/rexec.1
+	$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec
+	$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec
+	for f in README.md CHANGELOG.md LICENSE; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
+
+# A file in SYSCONFDIR goes only while it is still as installed.
+define uninstall_conf
+@if [ -e "$(D)$(2)" ]; then \
+	if sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' $(1) | cmp -s - "$(D)$(2)"; then rm -f "$(D)$(2)"; \
+	else echo "kept $(2): it was edited"; fi; fi
+endef
+
+uninstall-server:
+	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(MANDIR)/man8/in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8 $(D)$(MANDIR)/man5/rexecd.toml.5
+	rm -f $(D)$(UNITDIR)/rexec.socket $(D)$(UNITDIR)/rexec@.service $(D)$(CATALOGDIR)/rexecd.catalog
+	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(D)$(BASHDIR)/in.rexecd $(D)$(ZSHDIR)/_in.rexecd
+	rm -rf $(D)$(DOCDIR)/rexecd
+	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
+	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
+	$(call uninstall_conf,packaging/xinetd,$(XINETDDIR)/rexec)
+	$(call uninstall_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
+	$(call uninstall_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
+
+uninstall-client:
+	rm -f $(D)$(BINDIR)/rexec $(D)$(MANDIR)/man1/rexec.1 $(D)$(BASHDIR)/rexec $(D)$(ZSHDIR)/_rexec
+	rm -rf $(D)$(DOCDIR)/rexec

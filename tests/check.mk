@@ -1,0 +1,76 @@
+# What `make check` and `make check-platform` do, and how they get what they need.
+
+.PHONY: deps check check-platform lint unit race fuzz fuzz-short cross e2e demo bench
+TOOLS = build/tools
+
+# Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
+DEBS = openbsd-inetd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server busybox-static
+
+# Installs what is missing and nothing else: a second run asks nobody and works without a network.
+deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
+	@missing=$$(while read -r p; do case $$p in ''|'#'*) continue;; esac; \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null || :)" = installed ] || echo "$$p"; done < tests/packages.txt); \
+	fetch=; for p in $(DEBS); do ls build/debs/"$$p"_*.deb >/dev/null 2>&1 || fetch=1; done; \
+	if [ -n "$$missing$$fetch" ]; then apt-get update -qq; fi; \
+	if [ -n "$$missing" ]; then \
+		echo "installing" $$missing; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing </dev/null >/dev/null; fi
+	@tests/lab/fetch-debs build/debs $(DEBS)
+
+# Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
+$(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
+	@mkdir -p $(TOOLS)
+	cd packaging/tools && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/$@.new \
+		$$($(GO) list -f '{{.ImportPath}}' tool | grep '/$*$$')
+	mv $@.new $@
+
+pkgs  = $(addprefix ./,$(addsuffix /...,$(wildcard pkg cmd)))
+shell_scripts = $(shell find .ci tests packaging -type f -exec awk 'FNR==1 && /^\#!\/bin\/(ba)?sh/ {print FILENAME} {nextfile}' {} +)
+manuals = $(wildcard cmd/*/*.[1-8])
+
+check: deps lint unit race fuzz-short cross e2e
+	@echo 'make check: all passed'
+
+lint: $(TOOLS)/staticcheck
+	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*')); [ -z "$$out" ] || { echo "gofmt:" $$out >&2; exit 1; }
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+	shellcheck -S warning $(shell_scripts)
+	shellcheck -s bash $(wildcard packaging/completion/*.bash)
+	$(if $(manuals),mandoc -Tlint -W warning $(manuals))
+	out=$$(systemd-analyze verify --man=no systemd/rexec.socket systemd/rexec@.service 2>&1 | grep -v 'in.rexecd is not executable' || :); \
+		[ -z "$$out" ] || { echo "$$out" >&2; exit 1; }
+
+unit:
+	$(GO) test $(pkgs)
+
+# Where goroutines meet.
+race:
+	$(GO) test -race $(pkgs)
+
+FUZZTIME ?= 1m
+fuzz-short: FUZZTIME = 5s
+fuzz fuzz-short:
+	@for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' pkg cmd | xargs -r -n1 dirname | sort -u); do \
+		for f in $$($(GO) test -list '^Fuzz' ./$$dir | grep '^Fuzz'); do \
+			echo "fuzz $$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$dir; done; done
+
+# The client and the protocol package are for every system that Go knows.
+cross:
+	$(if $(wildcard cmd/rexec/*.go),for os in darwin windows freebsd; do echo "vet for $$os"; \
+		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec ./cmd/rexec; done)
+
+# On the binaries as they are released. One package at a time: some of them measure time and load.
+e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/attack)) $(wildcard tests/platform))
+e2e: deps build
+	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 20m $(e2e_pkgs)
+
+# The slow ones: systemd as process 1, packages, the release.
+check-platform: deps build
+	$(GO) test -count=1 -p 1 -timeout 30m ./tests/platform/...
+
+demo: build
+	tests/demo
+
+bench: build
+	$(GO) run ./tests/bench
