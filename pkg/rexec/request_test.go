@@ -1,0 +1,167 @@
+package rexec
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// wire is a connection whose bytes arrive in the given segments. It fails the
+// test when a read takes more than was peeked at.
+type wire struct {
+	segments [][]byte
+	taken    int
+	peeked   int
+}
+
+func newWire(step int, s string) *wire {
+	w := &wire{}
+	for b := []byte(s); len(b) > 0; {
+		n := min(step, len(b))
+		w.segments = append(w.segments, b[:n])
+		b = b[n:]
+	}
+	return w
+}
+
+func (w *wire) Peek(p []byte) (int, error) {
+	if len(w.segments) == 0 {
+		return 0, io.EOF
+	}
+	w.peeked = copy(p, w.segments[0])
+	return w.peeked, nil
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if len(p) > w.peeked {
+		return 0, errors.New("read of bytes that were not peeked at")
+	}
+	n := copy(p, w.segments[0])
+	if w.segments[0] = w.segments[0][n:]; len(w.segments[0]) == 0 {
+		w.segments = w.segments[1:]
+	}
+	w.peeked -= n
+	w.taken += n
+	return n, nil
+}
+
+var steps = []int{1, 2, 3, 7, 100, 1 << 20}
+
+func TestPortIsDecimalAndInRange(t *testing.T) {
+	for _, tt := range []struct {
+		sent string
+		want int
+		ok   bool
+	}{
+		{"", 0, true}, {"0", 0, true}, {"00000", 0, true}, {"1", 1, true}, {"00080", 80, true}, {"512", 512, true},
+		{"65535", 65535, true}, {"65536", 0, false}, {"99999", 0, false}, {"100000", 0, false}, {"000080", 0, false},
+		{"x", 0, false}, {"-1", 0, false}, {"+5", 0, false}, {"1 2", 0, false}, {" 1", 0, false}, {"1\n", 0, false},
+		{"0x10", 0, false}, {"1.", 0, false}, {"\xd9\xa1", 0, false}, {strings.Repeat("9", 1000), 0, false},
+	} {
+		for _, step := range steps {
+			w := newWire(step, tt.sent+"\x00rest")
+			got, err := ReadPort(w)
+			var bad *PortError
+			if got != tt.want || (err == nil) != tt.ok || (!tt.ok && !errors.As(err, &bad)) {
+				t.Errorf("ReadPort(%q by %d) = %d, %v; want %d, ok %v", tt.sent, step, got, err, tt.want, tt.ok)
+			}
+			if tt.ok && w.taken != len(tt.sent)+1 {
+				t.Errorf("ReadPort(%q by %d) took %d bytes", tt.sent, step, w.taken)
+			}
+		}
+	}
+}
+
+func TestBadPortIsRefusedBeforeItsNUL(t *testing.T) {
+	for _, sent := range []string{"GET / HTTP/1.1\r\n", "\x16\x03\x01", "70000", "123456"} {
+		var bad *PortError
+		if _, err := ReadPort(newWire(1, sent)); !errors.As(err, &bad) {
+			t.Errorf("ReadPort(%q) = %v; want a PortError", sent, err)
+		}
+	}
+}
+
+func TestRequestIsReadToItsNULAndNotOneByteFurther(t *testing.T) {
+	for _, tt := range []struct{ user, password, command, stdin string }{
+		{"alice", "secret", "date", "input"},
+		{"", "", "", ""},
+		{"a", "b", " leading and trailing ", "\x00\x00\x01"},
+		{"\xff\n", "\x01", "a\r\nb\xfe", "\x00"},
+		{strings.Repeat("u", MaxUser), strings.Repeat("p", MaxPassword), strings.Repeat("c", MaxCommand), "x"},
+	} {
+		sent := tt.user + "\x00" + tt.password + "\x00" + tt.command + "\x00"
+		for _, step := range steps {
+			w := newWire(step, sent+tt.stdin)
+			req, err := ReadRequest(w)
+			if err != nil || req.User != tt.user || string(req.Password) != tt.password || req.Command != tt.command {
+				t.Fatalf("ReadRequest(%.40q by %d) = %.40q, %v", sent, step, req.User, err)
+			}
+			if w.taken != len(sent) {
+				t.Errorf("ReadRequest(%.40q by %d) took %d bytes; want %d", sent, step, w.taken, len(sent))
+			}
+			if req.Wipe(); bytes.ContainsFunc(req.Password[:cap(req.Password)], func(r rune) bool { return r != 0 }) {
+				t.Errorf("password after Wipe = %q", bytes.Trim(req.Password[:cap(req.Password)], "\x00"))
+			}
+		}
+	}
+}
+
+func TestOverlongFieldIsNamed(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for _, tt := range []struct {
+		sent string
+		want error
+	}{
+		{long(MaxUser + 1), ErrUserTooLong},
+		{long(1 << 20), ErrUserTooLong},
+		{"u\x00" + long(MaxPassword+1), ErrPasswordTooLong},
+		{"u\x00p\x00" + long(MaxCommand+1), ErrCommandTooLong},
+	} {
+		for _, step := range steps {
+			for _, end := range []string{"", "\x00"} {
+				if _, err := ReadRequest(newWire(step, tt.sent+end)); !errors.Is(err, tt.want) {
+					t.Errorf("ReadRequest(%d bytes by %d) = %v; want %v", len(tt.sent), step, err, tt.want)
+				}
+			}
+		}
+	}
+}
+
+func TestTruncationAtEveryByteIsAnUnexpectedEOF(t *testing.T) {
+	const sent = "1024\x00alice\x00secret\x00date\x00"
+	for n := range len(sent) {
+		w := newWire(3, sent[:n])
+		_, err := ReadPort(w)
+		if err == nil {
+			_, err = ReadRequest(w)
+		}
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("after %d bytes: %v; want unexpected EOF", n, err)
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte("0\x00alice\x00secret\x00date\x00input"), 3)
+	f.Add([]byte("65535\x00\x00\x00\x00"), 1)
+	f.Add([]byte("\x00u\x00p\x00c"), 100)
+	f.Fuzz(func(t *testing.T, sent []byte, step int) {
+		w := newWire(max(step, 1), string(sent))
+		port, err := ReadPort(w)
+		if err != nil {
+			return
+		}
+		req, err := ReadRequest(w)
+		if err != nil {
+			return
+		}
+		// Round trip: what was taken is what the fields say, and nothing more.
+		digits, _, _ := bytes.Cut(sent, []byte{0})
+		again := string(digits) + "\x00" + req.User + "\x00" + string(req.Password) + "\x00" + req.Command + "\x00"
+		if string(sent[:w.taken]) != again || port > 65535 {
+			t.Errorf("took %q; the fields say %q", sent[:w.taken], again)
+		}
+	})
+}
