@@ -1,0 +1,151 @@
+// Package inetd takes the connection that a super-server hands to a process of
+// its own: descriptor 0 from inetd, xinetd and their kin, descriptor 3 from
+// systemd.
+//
+// The connection is a plain descriptor, used with poll(2) and recv(2). It is
+// never given to Go's poller: O_NONBLOCK belongs to the open file description,
+// which the user's shell inherits, and there it would break every program that
+// does not expect it.
+package inetd
+
+import (
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Conn is one TCP connection in blocking mode.
+type Conn struct {
+	// Peer and Local are the two ends, IPv4-mapped addresses as IPv4.
+	Peer, Local netip.AddrPort
+	// Deadline ends every Peek and Read with os.ErrDeadlineExceeded; the zero
+	// time never does.
+	Deadline time.Time
+
+	fd int // above 2 and close-on-exec; -1 once closed
+}
+
+// Fd is the descriptor, for poll(2) and for the command that inherits it; -1
+// once closed.
+func (c *Conn) Fd() int { return c.fd }
+
+// Peek copies what has arrived into p and leaves it there to be read. It waits
+// for at least one byte; io.EOF is the end of the stream.
+func (c *Conn) Peek(p []byte) (int, error) { return c.recv(p, unix.MSG_PEEK) }
+
+// Read reads what has arrived. It waits for at least one byte; io.EOF is the
+// end of the stream.
+func (c *Conn) Read(p []byte) (int, error) { return c.recv(p, 0) }
+
+// recv tries before it waits: a request that came in one segment costs no poll.
+func (c *Conn) recv(p []byte, flags int) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		n, _, err := unix.Recvfrom(c.fd, p, flags|unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EAGAIN:
+			if err := c.wait(); err != nil {
+				return 0, err
+			}
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, os.NewSyscallError("recv", err)
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// wait blocks until there is something to read, if only the end.
+func (c *Conn) wait() error {
+	fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}
+	for {
+		timeout := -1
+		if !c.Deadline.IsZero() {
+			// Rounded up: a poll that ends a hair early would only be repeated.
+			timeout = int((time.Until(c.Deadline) + time.Millisecond - 1) / time.Millisecond)
+			if timeout <= 0 {
+				return os.ErrDeadlineExceeded
+			}
+		}
+		switch n, err := unix.Poll(fds, timeout); {
+		case err == unix.EINTR:
+		case err != nil:
+			return os.NewSyscallError("poll", err)
+		case n > 0:
+			return nil
+		}
+	}
+}
+
+// Write sends all of p. A peer that does not take it within a few seconds is
+// an error: a line of diagnostics is not worth a process that hangs.
+func (c *Conn) Write(p []byte) (int, error) {
+	const patience = 5 * time.Second
+	for sent, until := 0, time.Now().Add(patience); ; {
+		n, err := unix.SendmsgN(c.fd, p[sent:], nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		switch {
+		case err == nil:
+			if sent += n; sent == len(p) {
+				return sent, nil
+			}
+		case err == unix.EAGAIN:
+			left := time.Until(until)
+			if left <= 0 {
+				return sent, os.ErrDeadlineExceeded
+			}
+			fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLOUT}}
+			if _, err := unix.Poll(fds, int(left/time.Millisecond)+1); err != nil && err != unix.EINTR {
+				return sent, os.NewSyscallError("poll", err)
+			}
+		case err != unix.EINTR:
+			return sent, os.NewSyscallError("send", err)
+		}
+	}
+}
+
+// Linger ends the connection in order: it shuts writing down, then reads and
+// drops what the peer still sends until the peer has closed as well, for at
+// most d and max bytes. A plain close with bytes unread makes the kernel send
+// RST, which can throw away text that the peer has received but not yet read.
+func (c *Conn) Linger(d time.Duration, max int) {
+	if unix.Shutdown(c.fd, unix.SHUT_WR) == nil {
+		c.Deadline = time.Now().Add(d)
+		drop := make([]byte, 64<<10)
+		for max > 0 {
+			n, err := c.Read(drop)
+			if err != nil {
+				break
+			}
+			max -= n
+		}
+	}
+	c.Close()
+}
+
+// Shutdown ends both directions for everybody who holds the connection.
+func (c *Conn) Shutdown() { unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+
+// Close closes this process's descriptor. Closing again does nothing.
+func (c *Conn) Close() {
+	if c.fd >= 0 {
+		unix.Close(c.fd)
+		c.fd = -1
+	}
+}
+
+// SetKeepAlive turns TCP's keepalive probes on or off.
+func (c *Conn) SetKeepAlive(on bool) error {
+	v := 0
+	if on {
+		v = 1
+	}
+	return os.NewSyscallError("setsockopt SO_KEEPALIVE", unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, v))
+}

@@ -1,0 +1,85 @@
+package inetd
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrBadPort is a stderr port that nothing may be dialled at.
+var ErrBadPort = errors.New("port out of range")
+
+// DialBack connects to a port of the peer's own address, from the local address
+// of this connection (rexecd(8), step 3): a client behind a firewall, or one
+// that checks where its stderr connection comes from, expects no other.
+func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
+	if port < 1 || port > 65535 {
+		return nil, fmt.Errorf("dial port %d: %w", port, ErrBadPort)
+	}
+	from, err := unix.Getsockname(c.fd)
+	if err != nil {
+		return nil, os.NewSyscallError("getsockname", err)
+	}
+	to, err := unix.Getpeername(c.fd)
+	if err != nil {
+		return nil, os.NewSyscallError("getpeername", err)
+	}
+	// The kernel's own addresses, so that an IPv6 scope and a mapped address stay as they are.
+	family := unix.AF_INET
+	switch from := from.(type) {
+	case *unix.SockaddrInet4:
+		from.Port = 0
+	case *unix.SockaddrInet6:
+		family, from.Port = unix.AF_INET6, 0
+	}
+	switch to := to.(type) {
+	case *unix.SockaddrInet4:
+		to.Port = port
+	case *unix.SockaddrInet6:
+		to.Port = port
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	d := &Conn{fd: fd, Deadline: c.Deadline, Local: netip.AddrPortFrom(c.Local.Addr(), 0), Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
+	if err := d.connect(from, to, timeout); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// connect bounds a blocking connect(2) with SO_SNDTIMEO, as socket(7) says, and
+// takes the bound off again: the command inherits the socket.
+func (c *Conn) connect(from, to unix.Sockaddr, timeout time.Duration) error {
+	// No port of its own before connect, so that many connections back can share
+	// one; older kernels do not know this for IPv6 and lose nothing but that.
+	unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	if err := unix.Bind(c.fd, from); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	until := time.Now().Add(timeout)
+	for {
+		tv := unix.NsecToTimeval(max(time.Until(until), time.Millisecond).Nanoseconds())
+		if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv); err != nil {
+			return os.NewSyscallError("setsockopt SO_SNDTIMEO", err)
+		}
+		switch err := unix.Connect(c.fd, to); err {
+		case nil, unix.EISCONN:
+			tv = unix.Timeval{}
+			return os.NewSyscallError("setsockopt SO_SNDTIMEO", unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv))
+		case unix.EINTR:
+		case unix.EINPROGRESS, unix.EALREADY: // what the kernel says when the time is up
+			if time.Until(until) <= 0 {
+				return os.NewSyscallError("connect", unix.ETIMEDOUT)
+			}
+		default:
+			return os.NewSyscallError("connect", err)
+		}
+	}
+}
