@@ -1,0 +1,92 @@
+// Package passwd looks up passwd entries and groups through NSS, as login(1)
+// sees them: files, LDAP, systemd, whatever nsswitch.conf(5) names. The os/user
+// package of the standard library gives no login shell.
+package passwd
+
+/*
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+)
+
+// An Entry is one account of passwd(5).
+type Entry struct {
+	Name     string
+	UID, GID int
+	Home     string
+	Shell    string // the field as it stands; empty means /bin/sh
+}
+
+// ErrUnknown is the answer for a name that no passwd entry has. Any other error
+// of Lookup is a failure to find out.
+var ErrUnknown = errors.New("no such user")
+
+// maxBuffer bounds what one entry may need, in bytes.
+const maxBuffer = 1 << 20
+
+// Lookup returns the passwd entry of a user name.
+func Lookup(name string) (*Entry, error) {
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	for size := 1 << 10; size <= maxBuffer; size *= 4 {
+		buf := C.malloc(C.size_t(size))
+		entry, err := lookup(cname, (*C.char)(buf), size)
+		C.free(buf)
+		switch err {
+		case syscall.ERANGE: // a larger buffer, then
+		case nil, ErrUnknown:
+			return entry, err
+		default:
+			return nil, fmt.Errorf("look up user: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("look up user: %w", syscall.ERANGE)
+}
+
+func lookup(name *C.char, buf *C.char, size int) (*Entry, error) {
+	var pw C.struct_passwd
+	var found *C.struct_passwd
+	switch e := syscall.Errno(C.getpwnam_r(name, &pw, buf, C.size_t(size), &found)); {
+	case found != nil:
+		return &Entry{
+			Name:  C.GoString(found.pw_name),
+			UID:   int(found.pw_uid),
+			GID:   int(found.pw_gid),
+			Home:  C.GoString(found.pw_dir),
+			Shell: C.GoString(found.pw_shell),
+		}, nil
+	// getpwnam(3): these, too, are said of a name that was not found.
+	case e == 0, e == syscall.ENOENT, e == syscall.ESRCH, e == syscall.EBADF, e == syscall.EPERM:
+		return nil, ErrUnknown
+	default:
+		return nil, e
+	}
+}
+
+// Groups returns the user's group ids, the primary one among them, as
+// initgroups(3) would set them.
+func (e *Entry) Groups() ([]int, error) {
+	cname := C.CString(e.Name)
+	defer C.free(unsafe.Pointer(cname))
+	const most = 65536 // NGROUPS_MAX
+	for n := C.int(64); n <= most; n *= 4 {
+		gids, count := make([]C.gid_t, n), n
+		if C.getgrouplist(cname, C.gid_t(e.GID), &gids[0], &count) >= 0 {
+			list := make([]int, count)
+			for i := range list {
+				list[i] = int(gids[i])
+			}
+			return list, nil
+		}
+	}
+	return nil, fmt.Errorf("look up groups of %q: more than %d", e.Name, most)
+}
