@@ -1,0 +1,229 @@
+// Package login is one PAM transaction from its start to its end: who is it,
+// may they, open their session, close it again.
+//
+// Every method must be called on the first thread of the process: pam_loginuid
+// is refused on any other, and session keyrings, namespaces and SELinux's exec
+// context belong to the thread that made them and are inherited from it.
+package login
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"unsafe"
+
+	"github.com/msteinert/pam/v2"
+)
+
+// Config says which PAM stack is run.
+type Config struct {
+	Service string // the file in /etc/pam.d
+	ConfDir string // another folder than /etc/pam.d; for tests
+}
+
+// A Login is the transaction, and remembers what it opened: Close undoes that,
+// whatever it is.
+type Login struct {
+	tx       *pam.Transaction
+	password []byte   // answer to the one prompt without echo; nil once given
+	user     string   // answer to a prompt with echo
+	messages []string // what modules said during the call that runs
+	creds    bool     // setcred has been tried
+	session  bool     // open_session has been tried
+}
+
+// Limits of what is kept of the modules' talk.
+const (
+	maxMessages = 8
+	maxMessage  = 256 // bytes
+)
+
+// An Error is a PAM call that did not succeed.
+type Error struct {
+	Call    string // "authenticate", "acct_mgmt", …
+	Status  error  // PAM's own status
+	Message string // the line that a module gave the user for it, if any
+}
+
+func (e *Error) Error() string {
+	if e.Message != "" {
+		return fmt.Sprintf("pam_%s: %v (%q)", e.Call, e.Status, e.Message)
+	}
+	return fmt.Sprintf("pam_%s: %v", e.Call, e.Status)
+}
+
+func (e *Error) Unwrap() error { return e.Status }
+
+// PasswordExpired tells whether only a new password would let the user in.
+func (e *Error) PasswordExpired() bool {
+	return errors.Is(e.Status, pam.ErrNewAuthtokReqd) || errors.Is(e.Status, pam.ErrAuthtokExpired)
+}
+
+// AccountExpired tells whether the account's time is over.
+func (e *Error) AccountExpired() bool { return errors.Is(e.Status, pam.ErrAcctExpired) }
+
+// Start begins a transaction for a peer's numeric address. No user is named
+// yet, so it can run while the request is still on its way.
+func Start(c Config, rhost string) (*Login, error) {
+	l := &Login{}
+	var err error
+	if c.ConfDir != "" {
+		l.tx, err = pam.StartConfDir(c.Service, "", l, c.ConfDir)
+	} else {
+		l.tx, err = pam.Start(c.Service, "", l)
+	}
+	if err != nil {
+		return nil, &Error{Call: "start", Status: err}
+	}
+	// A service name as terminal, as sshd and cron do: pam_access and pam_time
+	// match on it, and there is no terminal.
+	for item, value := range map[pam.Item]string{pam.Rhost: rhost, pam.Tty: "rexec"} {
+		if err := l.tx.SetItem(item, value); err != nil {
+			l.Close()
+			return nil, &Error{Call: "set_item", Status: err}
+		}
+	}
+	return l, nil
+}
+
+// RespondPAM is the conversation. There is nobody to ask: the one prompt
+// without echo gets the password, a prompt with echo the user name, and what
+// modules say is kept. Everything else is an error, a second question too.
+func (l *Login) RespondPAM(style pam.Style, msg string) (string, error) {
+	switch style {
+	case pam.PromptEchoOff:
+		if l.password == nil {
+			return "", errors.New("no answer to a second prompt")
+		}
+		// Not a copy: the binding makes the one that PAM wipes and frees.
+		answer := unsafe.String(unsafe.SliceData(l.password), len(l.password))
+		l.password = nil
+		return answer, nil
+	case pam.PromptEchoOn:
+		return l.user, nil
+	case pam.ErrorMsg, pam.TextInfo:
+		if len(l.messages) < maxMessages {
+			l.messages = append(l.messages, strings.ToValidUTF8(msg[:min(len(msg), maxMessage)], "?"))
+		}
+		return "", nil
+	}
+	return "", fmt.Errorf("no answer to a prompt of style %d", style)
+}
+
+// Authenticate proves the password. The password is read while the call runs
+// and not kept. nullok lets an account without a password in.
+func (l *Login) Authenticate(user string, password []byte, nullok bool) error {
+	if err := l.tx.SetItem(pam.User, user); err != nil {
+		return &Error{Call: "set_item", Status: err}
+	}
+	if password == nil {
+		password = []byte{}
+	}
+	l.user, l.password = user, password
+	defer func() { l.password = nil }()
+	flags := pam.DisallowNullAuthtok
+	if nullok {
+		flags = 0
+	}
+	if err := l.call("authenticate", l.tx.Authenticate, flags); err != nil {
+		return err
+	}
+	// A module may map one name to another; the passwd entry, the log and the
+	// checks before this call were about the first.
+	if now, err := l.tx.GetItem(pam.User); err != nil || now != user {
+		return fmt.Errorf("pam_authenticate: a module changed the user to %q", now)
+	}
+	return nil
+}
+
+// Account asks whether the user, now proven, may come in here and now.
+func (l *Login) Account(nullok bool) error {
+	flags := pam.DisallowNullAuthtok
+	if nullok {
+		flags = 0
+	}
+	return l.call("acct_mgmt", l.tx.AcctMgmt, flags)
+}
+
+// Open establishes the credentials and opens the session. The caller has set
+// the process's groups before, because pam_group adds to them.
+func (l *Login) Open() error {
+	// Modules that look at it (pam_systemd) should start no user manager for a
+	// single command.
+	if err := l.tx.PutEnv("XDG_SESSION_CLASS=background"); err != nil {
+		return &Error{Call: "putenv", Status: err}
+	}
+	l.creds = true
+	if err := l.call("setcred", l.tx.SetCred, pam.EstablishCred); err != nil {
+		return err
+	}
+	l.session = true // also if it fails: modules before the failing one did open theirs
+	if err := l.call("open_session", l.tx.OpenSession, 0); err != nil {
+		return err
+	}
+	// login(1) and su(1) do the same: the session may have given the credentials a place to live.
+	return l.call("setcred", l.tx.SetCred, pam.ReinitializeCred)
+}
+
+// Env is PAM's environment, sorted, as NAME=value.
+func (l *Login) Env() ([]string, error) {
+	vars, err := l.tx.GetEnvList()
+	if err != nil {
+		return nil, &Error{Call: "getenvlist", Status: err}
+	}
+	env := make([]string, 0, len(vars))
+	for name, value := range vars {
+		env = append(env, name+"="+value)
+	}
+	sort.Strings(env)
+	return env, nil
+}
+
+// Close closes the session, deletes the credentials and ends the transaction,
+// as far as each was begun. Closing again does nothing.
+func (l *Login) Close() error {
+	var err error
+	if l.session {
+		l.session = false
+		err = l.call("close_session", l.tx.CloseSession, 0)
+	}
+	if l.creds {
+		l.creds = false
+		err = errors.Join(err, l.call("setcred", l.tx.SetCred, pam.DeleteCred))
+	}
+	if l.tx != nil {
+		if e := l.tx.End(); e != nil {
+			err = errors.Join(err, &Error{Call: "end", Status: e})
+		}
+		l.tx = nil
+	}
+	return err
+}
+
+// call runs one PAM function and keeps what the modules say meanwhile.
+func (l *Login) call(name string, f func(pam.Flags) error, flags pam.Flags) error {
+	l.messages = nil
+	if err := f(flags); err != nil {
+		return &Error{Call: name, Status: err, Message: firstLine(l.messages)}
+	}
+	return nil
+}
+
+// firstLine is the first line that a module said, without control characters.
+func firstLine(messages []string) string {
+	for _, m := range messages {
+		for line := range strings.Lines(m) {
+			line = strings.Map(func(r rune) rune {
+				if r < ' ' || r >= 0x7f && r < 0xa0 {
+					return -1
+				}
+				return r
+			}, line)
+			if line = strings.TrimSpace(line); line != "" {
+				return line
+			}
+		}
+	}
+	return ""
+}
