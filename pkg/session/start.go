@@ -1,0 +1,175 @@
+// Package session is the user's command: its environment, its start as the user
+// on the sockets themselves, the signals it is sent, its end.
+package session
+
+/*
+#cgo CFLAGS: -Wall -Wextra
+#include <stdlib.h>
+#include <string.h>
+#include "start.h"
+
+int session_restore_nofile(void);
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Command is a shell to be started.
+type Command struct {
+	Shell string   // path
+	Argv  []string // NUL-free
+	Env   []string // NAME=value, NUL-free
+	Home  string
+
+	UID, GID       int
+	ChangeIdentity bool // false only without root: then the process is the user already
+
+	Primary int // descriptor that becomes 0 and 1
+	Stderr  int // descriptor that becomes 2
+}
+
+// A Stage is a step between the fork and the shell.
+type Stage int
+
+// The stages, in their order.
+const (
+	StageFork        = Stage(C.STAGE_FORK)
+	StageSession     = Stage(C.STAGE_SESSION)
+	StageIdentity    = Stage(C.STAGE_IDENTITY)
+	StageHome        = Stage(C.STAGE_HOME)
+	StageDescriptors = Stage(C.STAGE_DESCRIPTORS)
+	StageShell       = Stage(C.STAGE_SHELL) // the status byte has been sent
+)
+
+func (s Stage) String() string {
+	return [...]string{"fork", "start session", "take identity", "enter home directory", "set up descriptors", "start shell"}[s]
+}
+
+// A StartError is a shell that was not started.
+type StartError struct {
+	Stage Stage
+	Err   syscall.Errno
+}
+
+func (e *StartError) Error() string { return fmt.Sprintf("%v: %v", e.Stage, e.Err) }
+func (e *StartError) Unwrap() error { return e.Err }
+
+// Text is the error in the words of strerror(3), as rexecd(8) prints it.
+func (e *StartError) Text() string { return C.GoString(C.strerror(C.int(e.Err))) }
+
+// RestoreLimits undoes what Go's runtime did to the process's resource limits.
+// It is called once, before PAM's modules look at them.
+func RestoreLimits() error {
+	if _, err := C.session_restore_nofile(); err != nil {
+		return fmt.Errorf("restore limit of open files: %w", err)
+	}
+	return nil
+}
+
+// SetGroups gives the calling thread, which must be the first and locked, the
+// user's group ids, as login(1) does before it asks PAM for credentials. The
+// command inherits them from it.
+func SetGroups(gid int, groups []int) error {
+	list := make([]uint32, len(groups)+1) // one more, so that there is a first
+	for i, g := range groups {
+		list[i] = uint32(g)
+	}
+	if _, _, e := unix.RawSyscall(sysSetgid, uintptr(gid), 0, 0); e != 0 {
+		return fmt.Errorf("set group %d: %w", gid, e)
+	}
+	_, _, e := unix.RawSyscall(sysSetgroups, uintptr(len(groups)), uintptr(unsafe.Pointer(&list[0])), 0)
+	runtime.KeepAlive(list)
+	if e != 0 {
+		return fmt.Errorf("set groups: %w", e)
+	}
+	return nil
+}
+
+// A Process is the command that was started, leader of its session and process
+// group.
+type Process struct {
+	pid   int
+	pidfd int
+	uid   int // whose rights its signals are sent with; -1: those of this process
+}
+
+// starting is the child between fork and exec, while there is one.
+var starting atomic.Pointer[C.struct_start]
+
+// Start starts the shell. It must be called on the thread that PAM was called
+// on. When it returns without error the status byte has been sent and the shell
+// runs; with a *StartError of StageShell the byte has been sent and it does not.
+func Start(c *Command) (*Process, error) {
+	s := (*C.struct_start)(C.calloc(1, C.sizeof_struct_start))
+	defer C.free(unsafe.Pointer(s))
+	var free func()
+	s.shell, s.home, s.argv, s.envp, free = cStrings(c)
+	defer free()
+	s.uid, s.gid = C.uid_t(c.UID), C.gid_t(c.GID)
+	if c.ChangeIdentity {
+		s.change_identity = 1
+	}
+	s.primary, s.err = C.int(c.Primary), C.int(c.Stderr)
+
+	starting.Store(s)
+	failed := C.session_start(s) != 0
+	starting.Store(nil)
+
+	p := &Process{pid: int(s.pid), pidfd: -1, uid: -1}
+	if failed {
+		if p.pid > 0 {
+			unix.Wait4(p.pid, nil, 0, nil)
+		}
+		return nil, &StartError{Stage(s.stage), syscall.Errno(s.error)}
+	}
+	if c.ChangeIdentity {
+		p.uid = c.UID
+	}
+	var err error
+	if p.pidfd, err = unix.PidfdOpen(p.pid, 0); err != nil {
+		unix.Kill(-p.pid, unix.SIGKILL)
+		unix.Wait4(p.pid, nil, 0, nil)
+		return nil, fmt.Errorf("open pidfd (Linux 5.3 is the oldest that has it): %w", err)
+	}
+	return p, nil
+}
+
+// Abort kills a child that hangs between fork and exec, in a home directory that
+// does not answer for instance, so that Start returns. It may be called from any
+// thread and tells whether there was one.
+func Abort() bool {
+	s := starting.Load()
+	return s != nil && s.pid > 0 && unix.Kill(int(s.pid), unix.SIGKILL) == nil
+}
+
+// cStrings copies what the child needs out of Go's reach.
+func cStrings(c *Command) (shell, home *C.char, argv, envp **C.char, free func()) {
+	var all []unsafe.Pointer
+	str := func(s string) *C.char {
+		p := C.CString(s)
+		all = append(all, unsafe.Pointer(p))
+		return p
+	}
+	vector := func(list []string) **C.char {
+		v := (**C.char)(C.calloc(C.size_t(len(list)+1), C.size_t(unsafe.Sizeof((*C.char)(nil)))))
+		all = append(all, unsafe.Pointer(v))
+		for i, s := range list {
+			unsafe.Slice(v, len(list)+1)[i] = str(s)
+		}
+		return v
+	}
+	shell, home, argv, envp = str(c.Shell), str(c.Home), vector(c.Argv), vector(c.Env)
+	return shell, home, argv, envp, func() {
+		for _, p := range all {
+			C.free(p)
+		}
+	}
+}

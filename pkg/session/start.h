@@ -1,0 +1,27 @@
+#ifndef REXECD_SESSION_START_H
+#define REXECD_SESSION_START_H
+
+#include <sys/types.h>
+
+/* How far the child came; where it stopped when it did not start the shell. */
+enum stage { STAGE_FORK, STAGE_SESSION, STAGE_IDENTITY, STAGE_HOME, STAGE_DESCRIPTORS, STAGE_SHELL };
+
+struct start {
+	const char *shell, *home;
+	char *const *argv;
+	char *const *envp;
+	int change_identity; /* take uid and gid; without root there is nothing to take */
+	uid_t uid;
+	gid_t gid;
+	int primary, err; /* become descriptors 0 and 1, and 2 */
+
+	/* Written by the child, read by the parent, which sleeps meanwhile. */
+	volatile int stage;
+	volatile int error; /* errno of that stage, 0 when the shell was started */
+	volatile pid_t pid; /* set before the child runs: another thread can kill one that hangs */
+};
+
+/* Starts the shell as one vfork(2)-like child. Returns 0 with s->pid, or -1 with s->stage and s->error. */
+int session_start(struct start *s);
+
+#endif
