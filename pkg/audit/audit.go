@@ -1,0 +1,191 @@
+// Package audit writes one record for every decision: to journald with native
+// fields, else to syslog (authpriv), and to a console instead where the
+// administrator watches.
+//
+// The messages are read by programs (fail2ban, log monitors): changing one is a
+// break of compatibility. What a peer sent is quoted, so that no name can look
+// like another line or another field.
+package audit
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Identifier is the name in front of the messages: journalctl -t in.rexecd.
+const Identifier = "in.rexecd"
+
+// A Kind is a decision.
+type Kind int
+
+// The kinds of records.
+const (
+	Accepted      Kind = iota // the password was right and the account may come in
+	Failed                    // the password was not proven
+	Refused                   // it was, and still there is no command
+	Closed                    // the command has ended
+	ProtocolError             // the peer did not speak the protocol to its end
+	ConfigError               // the server cannot serve: settings, flags
+	InternalError             // a fault of the server's own
+)
+
+// kinds holds the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
+// syslog(3) severity of each kind. The ids never change.
+var kinds = [...]struct {
+	id, outcome string
+	severity    int
+}{
+	Accepted:      {"030124d2092d448d9a4626599566fc0c", "accepted", 6},
+	Failed:        {"d6f63a33e20f4da0912532921cb6837f", "failed", 5},
+	Refused:       {"58e71f4d71b64c6188b2fadee11950be", "refused", 5},
+	Closed:        {"e724c7acb5154107959fd97a9db1e01b", "closed", 6},
+	ProtocolError: {"dda6263314d447fa8bb63eef0b324b72", "protocol-error", 5},
+	InternalError: {"66f882cf7255465fae4740211dbeff93", "internal-error", 2},
+	ConfigError:   {"3988d1218e8c4856be401a93c9adcf9e", "configuration-error", 3},
+}
+
+// An Event is one record. Fields that do not belong to its kind stay zero.
+type Event struct {
+	Kind    Kind
+	User    string // as the peer sent it
+	Invalid bool   // there is no such account
+	Peer    netip.AddrPort
+	Reason  error
+	Command string // only where the administrator wants it logged
+
+	Exit     int            // exit status of the command
+	Signal   syscall.Signal // or what killed it
+	Duration time.Duration
+}
+
+// Message is the record as one line, shaped like sshd's.
+func (e *Event) Message() string {
+	from := ""
+	if e.Peer.IsValid() {
+		from = fmt.Sprintf(" from %v port %d", e.Peer.Addr(), e.Peer.Port())
+	}
+	user := Quote(e.User)
+	switch e.Kind {
+	case Accepted:
+		s := "Accepted password for " + user + from
+		if e.Command != "" {
+			s += ": command " + strconv.Quote(e.Command)
+		}
+		return s
+	case Failed:
+		if e.Invalid {
+			user = "invalid user " + user
+		}
+		return "Failed password for " + user + from + e.because()
+	case Refused:
+		return "Refused " + user + from + e.because()
+	case Closed:
+		return "Session closed for " + user + from + ": " + e.status() + " after " + seconds(e.Duration) + e.because()
+	case ProtocolError:
+		return "Protocol error" + from + e.because()
+	}
+	if e.Kind == InternalError {
+		return "Internal error" + from + e.because()
+	}
+	return "Configuration error" + e.because()
+}
+
+func (e *Event) because() string {
+	if e.Reason == nil {
+		return ""
+	}
+	return ": " + oneLine(e.Reason.Error())
+}
+
+func (e *Event) status() string {
+	switch {
+	case e.Signal != 0:
+		return fmt.Sprintf("killed by signal %d (%s)", int(e.Signal), strings.TrimPrefix(signalName(e.Signal), "SIG"))
+	case e.Exit < 0:
+		return "command still running"
+	}
+	return "exit status " + strconv.Itoa(e.Exit)
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
+}
+
+// Quote writes a user name as it stands where it could not be anything else,
+// and in Go's quotes otherwise.
+func Quote(s string) string {
+	for i, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("._@$+", c) >= 0, c == '-' && i > 0:
+		default:
+			return strconv.Quote(s)
+		}
+	}
+	if s == "" {
+		return `""`
+	}
+	return s
+}
+
+// oneLine keeps a reason on its line: an error text may come from a file or a
+// PAM module.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+// fields are the record's own fields in the journal.
+func (e *Event) fields() map[string]string {
+	k := kinds[e.Kind]
+	f := map[string]string{
+		"MESSAGE_ID": k.id, "REXEC_OUTCOME": k.outcome,
+		"SYSLOG_IDENTIFIER": Identifier, "SYSLOG_FACILITY": "10",
+	}
+	if e.User != "" {
+		f["REXEC_USER"] = e.User
+	}
+	if e.Peer.IsValid() {
+		f["REXEC_PEER"] = e.Peer.Addr().String()
+		f["REXEC_PEER_PORT"] = strconv.Itoa(int(e.Peer.Port()))
+	}
+	if e.Reason != nil {
+		f["REXEC_REASON"] = e.Reason.Error()
+	}
+	if e.Command != "" {
+		f["REXEC_COMMAND"] = e.Command
+	}
+	if e.Kind == Closed {
+		f["REXEC_STATUS"] = strings.TrimPrefix(e.status(), "exit status ")
+		f["REXEC_DURATION_USEC"] = strconv.FormatInt(e.Duration.Microseconds(), 10)
+	}
+	return f
+}
+
+// A Log is where records go.
+type Log struct {
+	// Console, if set, gets the lines instead of the system's log.
+	Console io.Writer
+
+	deaf bool // the system's log did not take a record in time
+}
+
+// Write writes one record. It never fails and never waits long: a log that
+// hangs must not become a server that hangs.
+func (l *Log) Write(e Event) {
+	switch {
+	case l.Console != nil:
+		fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message())
+	case !l.deaf:
+		l.deaf = !send(&e)
+	}
+}
