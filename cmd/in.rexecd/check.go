@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// A finding is one line of -check. Bad ones say what to do.
+type finding struct {
+	bad  bool
+	text string
+}
+
+func good(format string, args ...any) finding { return finding{false, fmt.Sprintf(format, args...)} }
+func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf(format, args...)} }
+
+// check is -check: it looks at what must be in place and prints a line for each.
+func check(out io.Writer, o options) int {
+	status := exitOK
+	for _, look := range []func(options) []finding{
+		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkPort,
+	} {
+		for _, f := range look(o) {
+			mark := "ok  "
+			if f.bad {
+				mark, status = "FAIL", exitError
+			}
+			fmt.Fprintln(out, mark, f.text)
+		}
+	}
+	return status
+}
+
+func checkSettings(o options) []finding {
+	file := o.config
+	if file == "" {
+		file = defaultConfig
+	}
+	if _, err := o.server(); err != nil {
+		return []finding{bad("settings: %v; until this is mended every client is told \"Try again.\"", err)}
+	}
+	if _, err := os.Stat(file); err != nil {
+		return []finding{good("settings: %s is absent: the defaults", file)}
+	}
+	return []finding{good("settings: %s", file)}
+}
+
+func checkPAM(options) []finding {
+	for _, dir := range []string{"/etc/pam.d/", "/usr/lib/pam.d/", "/usr/etc/pam.d/"} {
+		text, err := os.ReadFile(dir + service)
+		if err != nil {
+			continue
+		}
+		if !strings.Contains(string(text), "session") {
+			return []finding{bad("PAM: %s%s has no session lines: limits, login uid and logind sessions would be missing; take the file that is shipped with in.rexecd", dir, service)}
+		}
+		return []finding{good("PAM: %s%s", dir, service)}
+	}
+	return []finding{bad("PAM: /etc/pam.d/%s is missing: PAM falls back to /etc/pam.d/other, which refuses everybody on most hosts; install the file that is shipped with in.rexecd", service)}
+}
+
+func checkServices(options) []finding {
+	text, err := os.ReadFile("/etc/services")
+	if err != nil {
+		return []finding{bad("services: %v; inetd needs the line \"exec 512/tcp\" (Debian: apt-get install netbase)", err)}
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "exec" && f[1] == "512/tcp" {
+			return []finding{good("services: exec is 512/tcp")}
+		}
+	}
+	return []finding{bad("services: /etc/services lacks the line \"exec 512/tcp\": add it, inetd looks the port up there")}
+}
+
+func checkRights(options) []finding {
+	missing := missingCapabilities()
+	if len(missing) == 0 {
+		return []finding{good("privileges: root with every capability that is used")}
+	}
+	var found []finding
+	for _, m := range missing {
+		found = append(found, bad("privileges: %s", m))
+	}
+	return found
+}
+
+func checkLog(options) []finding {
+	for _, socket := range []struct{ path, what string }{
+		{"/run/systemd/journal/socket", "journald; read it with journalctl -t in.rexecd"},
+		{"/dev/log", "syslog (authpriv)"},
+	} {
+		if st, err := os.Stat(socket.path); err == nil && st.Mode()&os.ModeSocket != 0 {
+			return []finding{good("log: %s", socket.what)}
+		}
+	}
+	return []finding{bad("log: neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
+}
+
+func checkPort(options) []finding {
+	who := listeners(execPort)
+	if len(who) == 0 {
+		return []finding{bad("port %d: nobody listens; in.rexecd -install starts the service, in.rexecd -debug tries it out", execPort)}
+	}
+	var found []finding
+	for _, l := range who {
+		found = append(found, good("port %d: %v listens", execPort, l))
+	}
+	return found
+}

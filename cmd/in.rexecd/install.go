@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const socketUnit = "rexec.socket"
+
+// installService makes the host serve port 512, now and at every boot: MKS's rexecd -install. It says what it did, does
+// nothing when all is done, and changes nothing when it cannot succeed.
+func installService(out io.Writer) error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: run sudo in.rexecd -install")
+	}
+	if systemdRuns() {
+		return installSocket(out)
+	}
+	return installEntry(out)
+}
+
+// removeService undoes it, under whatever super-server: MKS's rexecd -remove. Commands that run go on to their end.
+func removeService(out io.Writer) error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: run sudo in.rexecd -remove")
+	}
+	done := false
+	if systemdRuns() && (systemctlSays("is-active") || systemctlSays("is-enabled")) {
+		if err := systemctl("disable", "--now", socketUnit); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "stopped and disabled %s; commands that run go on to their end\n", socketUnit)
+		done = true
+	}
+	for _, s := range []superServer{inetdServer, xinetdServer} {
+		changed, err := removeEntry(out, s)
+		if err != nil {
+			return err
+		}
+		done = done || changed
+	}
+	if !done {
+		fmt.Fprintln(out, "nothing to do: the service is not installed")
+	}
+	return nil
+}
+
+func removeEntry(out io.Writer, s superServer) (changed bool, err error) {
+	changed, err = rewrite(s.conf, func(conf string) (string, error) { return s.remove(conf), nil })
+	if err != nil || !changed {
+		return changed, err
+	}
+	fmt.Fprintf(out, "switched off the entry in %s\n", s.conf)
+	reload(out, s)
+	return true, awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+" still listens on port 512: see its log")
+}
+
+// systemdRuns is sd_booted(3).
+func systemdRuns() bool { return exists("/run/systemd/system") }
+
+func installSocket(out io.Writer) error {
+	if !systemctlSays("cat") {
+		return fmt.Errorf("%s is not installed: install the package, or run make install, then systemctl daemon-reload", socketUnit)
+	}
+	active, enabled := systemctlSays("is-active"), systemctlSays("is-enabled")
+	if active && enabled {
+		fmt.Fprintf(out, "nothing to do: %s is enabled and listens on port %d\n", socketUnit, execPort)
+		return nil
+	}
+	if l := listeners(execPort); !active && l != nil {
+		return portTaken(l)
+	}
+	if err := systemctl("enable", "--now", socketUnit); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "enabled and started %s: listening on port %d\n", socketUnit, execPort)
+	return nil
+}
+
+func portTaken(l []listener) error {
+	return fmt.Errorf("port %d is taken by %v: stop it first; nothing was changed", execPort, l[0])
+}
+
+func installEntry(out io.Writer) error {
+	s, err := chooseSuperServer()
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own path: %w", err)
+	}
+	if l := listeners(execPort); l != nil && !s.holdsPort(l) {
+		return portTaken(l)
+	}
+	changed, err := rewrite(s.conf, func(conf string) (string, error) { return s.add(conf, self) })
+	if err != nil {
+		return err
+	}
+	if !changed {
+		fmt.Fprintf(out, "nothing to do: %s has the entry\n", s.conf)
+		return nil
+	}
+	fmt.Fprintf(out, "switched on the entry in %s\n", s.conf)
+	if !reload(out, s) {
+		return nil
+	}
+	if err := awaitPort(s.holdsPort, s.programs[0]+" does not listen on port 512: see its log"); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s listens on port %d\n", s.programs[0], execPort)
+	return nil
+}
+
+// holdsPort reports whether one of the listeners is this super-server.
+func (s superServer) holdsPort(l []listener) bool {
+	pids := s.running()
+	return slices.ContainsFunc(l, func(l listener) bool { return slices.Contains(pids, l.pid) })
+}
+
+// reload tells the super-server to read its entries again; false when there is none to tell.
+func reload(out io.Writer, s superServer) bool {
+	pids := s.running()
+	if len(pids) == 0 {
+		fmt.Fprintf(out, "%s is not running: start it\n", s.programs[0])
+		return false
+	}
+	for _, pid := range pids {
+		// Gone in between is as good as told.
+		if err := syscall.Kill(pid, syscall.SIGHUP); err == nil {
+			fmt.Fprintf(out, "told %s (process %d) to read it again\n", s.programs[0], pid)
+		}
+	}
+	return true
+}
+
+// awaitPort waits until port 512's listeners are as they should be: a reload is a signal, and takes effect when it does.
+func awaitPort(as func([]listener) bool, complaint string) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for !as(listeners(execPort)) {
+		if time.Now().After(deadline) {
+			return errors.New(complaint)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nil
+}
+
+// systemctlSays asks a question about the socket unit that an exit status answers.
+func systemctlSays(verb string) bool {
+	ok, err := runSystemctl(true, verb, "--quiet", socketUnit)
+	return err == nil && ok
+}
+
+func systemctl(args ...string) error {
+	ok, err := runSystemctl(false, args...)
+	if err == nil && !ok {
+		err = errors.New("it failed; its message is above")
+	}
+	if err != nil {
+		return fmt.Errorf("run systemctl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// runSystemctl starts systemctl without the package os/exec, which would cost every connection's process its start-up.
+func runSystemctl(silent bool, args ...string) (ok bool, err error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return false, fmt.Errorf("open null device: %w", err)
+	}
+	defer null.Close()
+	files := []*os.File{null, os.Stdout, os.Stderr}
+	if silent {
+		files = []*os.File{null, null, null}
+	}
+	path := "/usr/bin/systemctl"
+	if !exists(path) {
+		path = "/bin/systemctl"
+	}
+	p, err := os.StartProcess(path, append([]string{"systemctl"}, args...), &os.ProcAttr{Files: files})
+	if err != nil {
+		return false, err
+	}
+	state, err := p.Wait()
+	return err == nil && state.Success(), err
+}

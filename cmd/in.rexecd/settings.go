@@ -1,0 +1,151 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"rexecd/pkg/login"
+	"rexecd/pkg/rexecd"
+)
+
+// defaultConfig may be absent: then every setting has its default.
+const defaultConfig = "/etc/rexecd.toml"
+
+// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
+const service = "rexec"
+
+// A setting is one key of rexecd.toml(5).
+type setting struct {
+	key     string
+	allowed string // for the error
+	set     func(s *rexecd.Server, value any) bool
+}
+
+var settings = []setting{
+	{"grace", "a number of seconds from 1 to 3600", number(1, 3600, func(s *rexecd.Server, n int) { s.Grace = time.Duration(n) * time.Second })},
+	{"permit_root", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitRoot })},
+	{"permit_empty_password", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitEmptyPassword })},
+	{"log_command", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LogCommand })},
+	{"login_shell", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LoginShell })},
+	{"stderr_min_port", "a port number from 1 to 65535", number(1, 65535, func(s *rexecd.Server, n int) { s.StderrMinPort = n })},
+	{"stderr", `"yes" or "no"`, choice("yes", "no", func(s *rexecd.Server) *bool { return &s.NoStderr })},
+	{"keepalive", "true or false", func(s *rexecd.Server, v any) bool {
+		on, ok := v.(bool)
+		s.NoKeepAlive = !on
+		return ok
+	}},
+	{"on_disconnect", `"continue" or "hangup"`, choice("continue", "hangup", func(s *rexecd.Server) *bool { return &s.HangupOnLoss })},
+	{"close_on_exit", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.CloseOnExit })},
+}
+
+func boolean(field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
+	return func(s *rexecd.Server, v any) (ok bool) {
+		*field(s), ok = v.(bool)
+		return ok
+	}
+}
+
+func number(least, most int64, set func(*rexecd.Server, int)) func(*rexecd.Server, any) bool {
+	return func(s *rexecd.Server, v any) bool {
+		n, ok := v.(int64)
+		if ok = ok && least <= n && n <= most; ok {
+			set(s, int(n))
+		}
+		return ok
+	}
+}
+
+// choice is a setting of two words, the first the default.
+func choice(off, on string, field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
+	return func(s *rexecd.Server, v any) bool {
+		*field(s) = v == on
+		return v == on || v == off
+	}
+}
+
+// server makes a server of the settings file and the flags, which have the last word.
+func (o options) server() (*rexecd.Server, error) {
+	s := &rexecd.Server{PAM: login.Config{Service: service}, Grace: 60 * time.Second, StderrMinPort: 1024}
+	file := o.config
+	if file == "" {
+		file = defaultConfig
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && o.config == "":
+	case err != nil:
+		return nil, err
+	default:
+		if err := apply(s, string(text)); err != nil {
+			return nil, fmt.Errorf("%s:%w", file, err)
+		}
+	}
+	s.CloseOnExit = s.CloseOnExit || o.closeOnExit
+	s.NoKeepAlive = s.NoKeepAlive || o.noKeepAlive
+	return s, nil
+}
+
+// apply applies the text of a settings file. Its errors begin with the line.
+func apply(s *rexecd.Server, text string) error {
+	values := map[string]any{}
+	if _, err := toml.Decode(text, &values); err != nil {
+		var syntax toml.ParseError
+		if errors.As(err, &syntax) {
+			return fmt.Errorf("%d: %s", syntax.Position.Line, syntax.Message)
+		}
+		return fmt.Errorf("1: %w", err)
+	}
+	for _, known := range settings {
+		value, ok := values[known.key]
+		if ok && !known.set(s, value) {
+			return fmt.Errorf("%d: %s = %s: must be %s", lineOf(text, known.key), known.key, written(value), known.allowed)
+		}
+		delete(values, known.key)
+	}
+	var unknown []string
+	for key := range values {
+		unknown = append(unknown, key)
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.SortFunc(unknown, func(a, b string) int { return lineOf(text, a) - lineOf(text, b) })
+	var keys []string
+	for _, known := range settings {
+		keys = append(keys, known.key)
+	}
+	return fmt.Errorf("%d: unknown setting %q: the settings are %s", lineOf(text, unknown[0]), unknown[0], strings.Join(keys, ", "))
+}
+
+// lineOf is the line that sets a key, or opens the table of that name; the decoder does not tell.
+func lineOf(text, key string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		name, _, _ := strings.Cut(strings.TrimLeft(line, " \t["), "=")
+		name, _, _ = strings.Cut(name, "]")
+		name, _, _ = strings.Cut(name, ".")
+		if strings.Trim(name, " \t\r\n'\"") == key {
+			return n
+		}
+	}
+	return 1
+}
+
+// written is a value as it would stand in the file.
+func written(v any) string {
+	switch v := v.(type) {
+	case string:
+		return fmt.Sprintf("%q", v)
+	case map[string]any:
+		return "a table"
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Where the inetd family keeps its entries.
+const (
+	inetdConf  = "/etc/inetd.conf"
+	xinetdConf = "/etc/xinetd.d/rexec"
+)
+
+// A superServer is a host's program that listens for others, and our entry in what it reads.
+type superServer struct {
+	programs []string // names of its process
+	conf     string   // the file with the entry
+	add      func(conf, server string) (string, error)
+	remove   func(conf string) string
+}
+
+var inetdServer = superServer{[]string{"inetd", "inetutils-inetd"}, inetdConf, addInetd, removeInetd}
+var xinetdServer = superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
+
+// running returns the super-server's process ids.
+func (s superServer) running() []int {
+	var pids []int
+	for _, dir := range processes() {
+		for _, name := range s.programs {
+			// The kernel keeps 15 bytes of a program's name.
+			if commandName(dir) == name[:min(15, len(name))] {
+				pid, _ := strconv.Atoi(filepath.Base(dir))
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// chooseSuperServer is the one that runs, else the one whose file or folder is there.
+func chooseSuperServer() (superServer, error) {
+	for _, s := range []superServer{xinetdServer, inetdServer} {
+		if len(s.running()) > 0 {
+			return s, nil
+		}
+	}
+	if exists(inetdConf) {
+		return inetdServer, nil
+	}
+	if exists(filepath.Dir(xinetdConf)) && exists("/usr/sbin/xinetd") {
+		return xinetdServer, nil
+	}
+	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run in.rexecd -debug")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// execLine reports whether a line of inetd.conf is an active entry for our port, and the server that it starts. The
+// service's name may carry an address (inetutils, OpenBSD: "127.0.0.1:exec") and be a number.
+func execLine(line string) (server string, ok bool) {
+	f := strings.Fields(line)
+	if len(f) < 6 || strings.HasPrefix(f[0], "#") {
+		return "", false
+	}
+	service := f[0][strings.LastIndex(f[0], ":")+1:]
+	if service != "exec" && service != strconv.Itoa(execPort) || !strings.HasPrefix(f[2], "tcp") {
+		return "", false
+	}
+	// Through tcpd the server is the first argument.
+	if filepath.Base(f[5]) == "tcpd" && len(f) > 6 {
+		return f[6], true
+	}
+	return f[5], true
+}
+
+// ours reports whether an entry's server is this program, under whatever path.
+func ours(server string) bool { return filepath.Base(server) == "in.rexecd" }
+
+// addInetd returns conf with our line, or conf itself when an entry is there. 6000 connections a minute: see packaging/inetd.conf.
+func addInetd(conf, server string) (string, error) {
+	n := 0
+	for line := range strings.Lines(conf) {
+		n++
+		if s, ok := execLine(line); ok {
+			if ours(s) {
+				return conf, nil
+			}
+			return "", fmt.Errorf("line %d of %s starts %s for this service: take that line out first", n, inetdConf, s)
+		}
+	}
+	if conf != "" && !strings.HasSuffix(conf, "\n") {
+		conf += "\n"
+	}
+	conf += "exec\tstream\ttcp\tnowait.6000\troot\t" + server + "\tin.rexecd\n"
+	if exists("/proc/net/if_inet6") {
+		conf += "exec\tstream\ttcp6\tnowait.6000\troot\t" + server + "\tin.rexecd\n"
+	}
+	return conf, nil
+}
+
+// removeInetd returns conf without our lines; comments and others' lines stay as they are.
+func removeInetd(conf string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(conf) {
+		if s, ok := execLine(line); !ok || !ours(s) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// addXinetd switches the entry on; where a package or the administrator has left none, it writes one.
+func addXinetd(conf, server string) (string, error) {
+	if strings.TrimSpace(conf) == "" {
+		return "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
+			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
+	}
+	for line := range strings.Lines(conf) {
+		if k, v, ok := xinetdAttribute(line); ok && k == "server" && !ours(v) {
+			return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, v)
+		}
+	}
+	return setDisable(conf, "no"), nil
+}
+
+// removeXinetd switches the entry off and leaves the rest: it may hold the site's only_from.
+func removeXinetd(conf string) string {
+	if strings.TrimSpace(conf) == "" {
+		return conf
+	}
+	return setDisable(conf, "yes")
+}
+
+func xinetdAttribute(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, "=")
+	name = strings.TrimSpace(name)
+	return name, strings.TrimSpace(value), ok && !strings.HasPrefix(name, "#")
+}
+
+// setDisable gives the attribute "disable" the value yes or no, and adds it where it is missing.
+func setDisable(conf, value string) string {
+	var out strings.Builder
+	found := false
+	for line := range strings.Lines(conf) {
+		if k, v, ok := xinetdAttribute(line); ok && k == "disable" {
+			found = true
+			if v != value {
+				line = line[:strings.Index(line, "=")+1] + " " + value + "\n"
+			}
+		}
+		out.WriteString(line)
+	}
+	if found {
+		return out.String()
+	}
+	return strings.Replace(conf, "{\n", "{\n\tdisable\t\t= "+value+"\n", 1)
+}
+
+// rewrite puts what edit makes of a file's text in its place, at once or not at all, and reports whether it differs. Owner
+// and mode stay; a symbolic link stays one.
+func rewrite(path string, edit func(string) (string, error)) (changed bool, err error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("read entry: %w", err)
+	}
+	text, err := edit(string(old))
+	if err != nil || text == string(old) {
+		return false, err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return false, fmt.Errorf("write entry: %w", err)
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	mode, uid, gid := fs.FileMode(0o644), 0, 0
+	if st, err := os.Stat(path); err == nil {
+		mode = st.Mode().Perm()
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			uid, gid = int(sys.Uid), int(sys.Gid)
+		}
+	}
+	_, err = tmp.WriteString(text)
+	if err := errors.Join(err, tmp.Chmod(mode), tmp.Chown(uid, gid), tmp.Sync(), os.Rename(tmp.Name(), path)); err != nil {
+		return false, fmt.Errorf("write entry: %w", err)
+	}
+	return true, nil
+}
