@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+)
+
+// credentials are who to be on the host.
+type credentials struct {
+	user, password string
+	hasUser        bool
+	hasPassword    bool // an empty one may be meant
+}
+
+func (c *credentials) complete() bool { return c.hasUser && c.hasPassword }
+
+// add takes what is still missing from a source that has it. A password is
+// taken only together with the name it belongs to, or if it has none.
+func (c *credentials) add(source credentials) {
+	if !c.hasUser && source.hasUser {
+		c.user, c.hasUser = source.user, true
+	}
+	sameUser := !source.hasUser || source.user == c.user
+	if !c.hasPassword && source.hasPassword && sameUser {
+		c.password, c.hasPassword = source.password, true
+	}
+}
+
+// findCredentials asks the sources in order: the command line, the
+// environment, .netrc, the person at the terminal.
+func findCredentials(o *options, s *settings) (credentials, error) {
+	var who credentials
+	given, err := fromCommandLine(o, s)
+	if err != nil {
+		return who, err
+	}
+	who.add(given)
+	if !o.promptOnly {
+		who.add(fromEnvironment(s, os.LookupEnv))
+		if !who.complete() && s.Netrc {
+			entry, err := fromNetrc(o.host, who)
+			if err != nil {
+				return who, err
+			}
+			who.add(entry)
+		}
+	}
+	if !who.hasPassword {
+		return fromTerminal(o, who)
+	}
+	if !who.hasUser {
+		who.user, who.hasUser = localUser(), true
+	}
+	return who, nil
+}
+
+func fromCommandLine(o *options, s *settings) (credentials, error) {
+	given := credentials{user: o.user, hasUser: o.hasUser, password: o.password, hasPassword: o.hasPassword}
+	switch {
+	case o.hasPassword && !s.CommandLinePassword:
+		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", s.file)
+	case o.passwordStdin:
+		line, err := readLine(os.Stdin)
+		if err != nil {
+			return given, fmt.Errorf("read password from standard input: %w", err)
+		}
+		given.password, given.hasPassword = line, true
+	case o.passwordFile != "":
+		line, err := passwordFrom(o.passwordFile)
+		if err != nil {
+			return given, err
+		}
+		given.password, given.hasPassword = line, true
+	}
+	return given, nil
+}
+
+func passwordFrom(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if err := checkPrivate(f, path); err != nil {
+		return "", err
+	}
+	line, err := readLine(f)
+	if err != nil {
+		return "", fmt.Errorf("read password from %s: %w", path, err)
+	}
+	return line, nil
+}
+
+// fromEnvironment knows REXEC_USER and REXEC_PASS, and if the settings ask for
+// it OS/2's USERID and PASSWORD.
+func fromEnvironment(s *settings, lookup func(string) (string, bool)) credentials {
+	var found credentials
+	found.user, found.hasUser = lookup("REXEC_USER")
+	found.password, found.hasPassword = lookup("REXEC_PASS")
+	if s.OS2Variables {
+		var os2 credentials
+		os2.user, os2.hasUser = lookup("USERID")
+		os2.password, os2.hasPassword = lookup("PASSWORD")
+		found.add(os2)
+	}
+	return found
+}
+
+// fromTerminal asks for the password, and for the name if none is known.
+func fromTerminal(o *options, who credentials) (credentials, error) {
+	name := who.user
+	if !who.hasUser {
+		name = localUser()
+	}
+	if o.batch {
+		return who, noPassword(name, o.host, "not asking because of -B")
+	}
+	tty, err := openTerminal()
+	if err != nil {
+		return who, noPassword(name, o.host, "no terminal to ask on")
+	}
+	defer tty.close()
+	if !who.hasUser {
+		answer, err := tty.ask(fmt.Sprintf("Name (%s:%s): ", o.host, name))
+		if err != nil {
+			return who, err
+		}
+		if answer != "" {
+			name = answer
+		}
+	}
+	password, err := tty.askSecret(fmt.Sprintf("Password (%s:%s): ", o.host, name))
+	if err != nil {
+		return who, err
+	}
+	return credentials{name, password, true, true}, nil
+}
+
+func noPassword(name, host, why string) error {
+	return fmt.Errorf("no password for %s at %s, and %s: use REXEC_PASS, .netrc or --password-file", name, host, why)
+}
+
+// localUser is the name of whoever runs rexec.
+func localUser() string {
+	if me, err := user.Current(); err == nil {
+		_, name, found := strings.Cut(me.Username, `\`) // Windows: DOMAIN\name
+		if found {
+			return name
+		}
+		return me.Username
+	}
+	return os.Getenv("USER")
+}
+
+var errEmpty = errors.New("it is empty")
+
+// readLine reads one line and not a byte of the next, which may be the
+// command's input.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	var b [1]byte
+	for {
+		n, err := r.Read(b[:])
+		if n == 1 {
+			if b[0] == '\n' {
+				break
+			}
+			line = append(line, b[0])
+		}
+		if err == io.EOF && len(line) > 0 {
+			break
+		}
+		if err == io.EOF {
+			return "", errEmpty
+		}
+		if err != nil {
+			return "", err
+		}
+		if len(line) > 4096 {
+			return "", errors.New("its first line is too long for a password")
+		}
+	}
+	return strings.TrimSuffix(string(line), "\r"), nil
+}

@@ -1,0 +1,177 @@
+// Command rexec runs a command on a host that has a rexecd(8), and is the
+// other half of that protocol as people know it: see rexec(1).
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"rexecd/pkg/rexec"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// Exit statuses. ssh(1) uses 255 in the same way, so that 1 to 254 remain for
+// the command under --status.
+const (
+	exitRefused = 1
+	exitFailed  = 255
+)
+
+func main() {
+	os.Exit(run(os.Args))
+}
+
+func run(argv []string) int {
+	opts, err := parseArgs(argv)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "rexec: %v\nrexec --help shows the options\n", err)
+		return exitFailed
+	}
+	switch {
+	case opts.help:
+		fmt.Print(usage)
+		return 0
+	case opts.version:
+		fmt.Printf("rexec %s\n", version)
+		return 0
+	}
+	blank(opts.passwordArg)
+	settings, err := loadSettings(settingsFile)
+	if err != nil {
+		return complain(err)
+	}
+	if err := settings.apply(&opts); err != nil {
+		return complain(err)
+	}
+	who, err := findCredentials(&opts, settings)
+	if err != nil {
+		return complain(err)
+	}
+	return execute(&opts, who)
+}
+
+// complain reports an error of rexec itself.
+func complain(err error) int {
+	fmt.Fprintf(os.Stderr, "rexec: %v\n", err)
+	return exitFailed
+}
+
+// execute runs the command on the host and gives rexec's own exit status.
+func execute(opts *options, who credentials) int {
+	ctx := context.Background()
+	if opts.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, opts.timeout)
+		defer cancel()
+	}
+	client := opts.client(who)
+	command := opts.command
+	marker := newMarker()
+	stdout, stderr := &filter{marker: marker, out: os.Stdout}, &filter{marker: marker, out: os.Stderr}
+	if opts.status {
+		command = marker.wrap(command)
+	}
+	session := client.Command(ctx, command)
+	session.Stdin, session.Stdout, session.Stderr = opts.input(), os.Stdout, os.Stderr
+	if opts.status { // with one connection standard error comes on the output
+		session.Stdout, session.Stderr = stdout, stderr
+	}
+	if err := session.Start(); err != nil {
+		return report(opts, err)
+	}
+	relay := relaySignals(opts, session)
+	err := session.Wait()
+	relay.stop()
+	return conclude(opts, errors.Join(err, stdout.flush(), stderr.flush()), relay, marker)
+}
+
+// conclude finds the exit status of a command that was started.
+func conclude(opts *options, err error, relay *relay, marker *marker) int {
+	status, hasStatus := marker.status()
+	signal := relay.fatal()
+	switch {
+	case hasStatus:
+		return status
+	case err != nil:
+		return report(opts, err)
+	case signal != 0:
+		return 128 + signal
+	case opts.status:
+		return complain(fmt.Errorf("%s: no exit status came back: the command's shell was killed, or the host has no POSIX shell", opts.host))
+	}
+	return 0
+}
+
+// report says what went wrong in words that help, and gives the exit status.
+func report(opts *options, err error) int {
+	var refused *rexec.RefusedError
+	var dial *rexec.DialError
+	status := exitFailed
+	switch {
+	case errors.As(err, &refused):
+		if !opts.status {
+			status = exitRefused
+		}
+		if refused.Text == "" {
+			fmt.Fprintf(os.Stderr, "rexec: %s: the server closed the connection without a word (some do when they refuse a login)\n", opts.host)
+		} else {
+			fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, rexec.Printable(refused.Reason()))
+		}
+	case errors.As(err, &dial) && dial.Stderr:
+		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n"+
+			"rexec: a firewall or address translation may be in the way: -a does without the second connection, --stderr-port chooses its port\n", opts.host, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, timedOut(opts, err))
+	default:
+		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n", opts.host, err)
+	}
+	return status
+}
+
+// timedOut says which limit it was.
+func timedOut(opts *options, err error) string {
+	var protocol *rexec.ProtocolError
+	var dial *rexec.DialError
+	switch {
+	case errors.As(err, &dial):
+		return fmt.Sprintf("%s did not answer within %v (-t)", dial.Addr, opts.connectLimit())
+	case errors.As(err, &protocol):
+		return fmt.Sprintf("connected, but the server did not start the command within %v (-t): it may want its stderr connection later (-q late-stderr), or sends no status byte (-q no-status)", opts.connectLimit())
+	}
+	return fmt.Sprintf("the command did not end within %v (-T): connection closed", opts.timeout)
+}
+
+// input is what the command reads.
+func (o *options) input() io.Reader {
+	switch {
+	case o.nullInput:
+		return nil
+	case o.noInput:
+		r, _ := io.Pipe() // never a byte, never the end
+		return r
+	}
+	return os.Stdin
+}
+
+func (o *options) client(who credentials) *rexec.Client {
+	client := &rexec.Client{
+		Host: o.host, Port: o.port, Network: o.network,
+		User: who.user, Password: who.password,
+		Timeout: o.connectTimeout,
+		Stderr:  o.stderr, StderrPorts: o.stderrPorts, StderrTimeout: o.stderrTimeout,
+		Quirks: o.quirks,
+	}
+	if o.trace {
+		begin := time.Now()
+		client.Trace = func(step string) {
+			fmt.Fprintf(os.Stderr, "rexec: %8.3f ms  %s\n", float64(time.Since(begin).Microseconds())/1000, step)
+		}
+	}
+	return client
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rexecd/pkg/rexec"
+)
+
+// options are the command line, completed from the settings file.
+type options struct {
+	host, command string
+	help, version bool
+
+	user, password string
+	hasUser        bool
+	hasPassword    bool   // an empty one too
+	passwordArg    string // where in argv it is
+	passwordStdin  bool   // -p -
+	passwordFile   string
+	promptOnly     bool // -n
+	batch          bool
+
+	network     string
+	port        int
+	stderr      rexec.StderrMode
+	hasStderr   bool
+	stderrPorts rexec.PortRange
+	quirks      rexec.Quirks
+
+	connectTimeout time.Duration
+	stderrTimeout  time.Duration
+	timeout        time.Duration
+
+	noInput, nullInput bool // -i, -N
+	noSignals          bool
+	bsdSignals         bool
+	status             bool
+	trace              bool
+}
+
+// An option is one of the letters or names, and what it does. set gets the
+// value; an option whose takesValue is false gets "".
+type option struct {
+	letter     byte
+	name       string
+	takesValue bool
+	set        func(o *options, value string) error
+}
+
+func (o *options) flag(b *bool) error { *b = true; return nil }
+
+func optionTable() []option {
+	return []option{
+		{'4', "ipv4", false, func(o *options, _ string) error { o.network = "tcp4"; return nil }},
+		{'6', "ipv6", false, func(o *options, _ string) error { o.network = "tcp6"; return nil }},
+		{'a', "no-stderr", false, func(o *options, _ string) error { return o.setStderr("no") }},
+		{'B', "batch", false, func(o *options, _ string) error { return o.flag(&o.batch) }},
+		{'d', "trace", false, func(o *options, _ string) error { return o.flag(&o.trace) }},
+		{'h', "help", false, func(o *options, _ string) error { return o.flag(&o.help) }},
+		{'i', "no-input", false, func(o *options, _ string) error { return o.flag(&o.noInput) }},
+		{'l', "user", true, func(o *options, v string) error { o.user = v; return o.flag(&o.hasUser) }},
+		{'n', "prompt", false, func(o *options, _ string) error { return o.flag(&o.promptOnly) }},
+		{'N', "null-input", false, func(o *options, _ string) error { return o.flag(&o.nullInput) }},
+		{'p', "password", true, (*options).setPassword},
+		{0, "password-file", true, func(o *options, v string) error { o.passwordFile = v; return nil }},
+		{'P', "port", true, func(o *options, v string) (err error) { o.port, err = parsePort(v); return }},
+		{'q', "quirk", true, (*options).setQuirks},
+		{'s', "no-signals", false, func(o *options, _ string) error { return o.flag(&o.noSignals) }},
+		{0, "status", false, func(o *options, _ string) error { return o.flag(&o.status) }},
+		{0, "stderr", true, (*options).setStderr},
+		{0, "stderr-port", true, func(o *options, v string) (err error) { o.stderrPorts, err = parsePorts(v); return }},
+		{'t', "connect-timeout", true, func(o *options, v string) (err error) { o.connectTimeout, err = parseTime(v); return }},
+		{'T', "timeout", true, func(o *options, v string) (err error) { o.timeout, err = parseTime(v); return }},
+		{'V', "version", false, func(o *options, _ string) error { return o.flag(&o.version) }},
+	}
+}
+
+// parseArgs reads options, the host, more options, and the command with all
+// that belongs to it. Its words are joined by single spaces and not quoted, as
+// every rexec does: the remote shell takes them apart again.
+func parseArgs(argv []string) (options, error) {
+	var o options
+	table := optionTable()
+	rest, err := parseOptions(&o, table, argv[1:])
+	if err != nil || o.help || o.version {
+		return o, err
+	}
+	if len(rest) == 0 {
+		return o, errors.New("no host given: rexec [options] host command [arg...]")
+	}
+	o.host = rest[0]
+	if o.host == "" {
+		return o, errors.New("the host's name is empty")
+	}
+	rest, err = parseOptions(&o, table, rest[1:])
+	if err != nil || o.help || o.version {
+		return o, err
+	}
+	if len(rest) == 0 {
+		return o, errors.New("no command given: rexec [options] host command [arg...] (rexec has no interactive logins)")
+	}
+	o.command = strings.Join(rest, " ")
+	return o, o.check()
+}
+
+// parseOptions takes options from the front of args and returns the rest.
+func parseOptions(o *options, table []option, args []string) ([]string, error) {
+	for len(args) > 0 {
+		arg := args[0]
+		switch {
+		case arg == "--":
+			return args[1:], nil
+		case len(arg) < 2 || arg[0] != '-':
+			return args, nil
+		}
+		var err error
+		if strings.HasPrefix(arg, "--") {
+			args, err = parseLong(o, table, args)
+		} else {
+			args, err = parseLetters(o, table, args)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+func parseLong(o *options, table []option, args []string) ([]string, error) {
+	name, value, hasValue := strings.Cut(args[0][2:], "=")
+	args = args[1:]
+	for _, opt := range table {
+		if opt.name != name {
+			continue
+		}
+		switch {
+		case hasValue && !opt.takesValue:
+			return nil, fmt.Errorf("--%s takes no value", name)
+		case opt.takesValue && !hasValue && len(args) == 0:
+			return nil, fmt.Errorf("--%s wants a value", name)
+		case opt.takesValue && !hasValue:
+			value, args = args[0], args[1:]
+		}
+		return args, named(opt.set(o, value), "--"+name)
+	}
+	return nil, fmt.Errorf("no such option: --%s", name)
+}
+
+// parseLetters reads "-an", "-lpaul", "-l paul".
+func parseLetters(o *options, table []option, args []string) ([]string, error) {
+	letters := args[0][1:]
+	args = args[1:]
+	for i := 0; i < len(letters); i++ {
+		opt, ok := byLetter(table, letters[i])
+		if !ok {
+			return nil, fmt.Errorf("no such option: -%c", letters[i])
+		}
+		if !opt.takesValue {
+			if err := opt.set(o, ""); err != nil {
+				return nil, named(err, "-"+letters[i:i+1])
+			}
+			continue
+		}
+		value := letters[i+1:]
+		if value == "" {
+			if len(args) == 0 {
+				return nil, fmt.Errorf("-%c wants a value", letters[i])
+			}
+			value, args = args[0], args[1:]
+		}
+		return args, named(opt.set(o, value), "-"+letters[i:i+1])
+	}
+	return args, nil
+}
+
+func byLetter(table []option, letter byte) (option, bool) {
+	for _, opt := range table {
+		if opt.letter == letter {
+			return opt, true
+		}
+	}
+	return option{}, false
+}
+
+func named(err error, option string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", option, err)
+}
+
+func (o *options) setPassword(value string) error {
+	o.hasPassword, o.passwordStdin = value != "-", value == "-"
+	o.password, o.passwordArg = strings.Clone(value), value
+	return nil
+}
+
+func (o *options) setStderr(value string) error {
+	modes := []string{rexec.StderrYes: "yes", rexec.StderrNo: "no", rexec.StderrAuto: "auto"}
+	for mode, name := range modes {
+		if value == name {
+			o.stderr, o.hasStderr = rexec.StderrMode(mode), true
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not yes, no or auto", value)
+}
+
+func (o *options) setQuirks(value string) error {
+	for _, quirk := range strings.Split(value, ",") {
+		switch quirk {
+		case "no-status":
+			o.quirks.NoStatus = true
+		case "late-stderr":
+			o.quirks.LateStderr = true
+		case "status-on-primary":
+			o.quirks.StatusOnPrimary = true
+		case "bsd-signals":
+			o.bsdSignals = true
+		default:
+			return fmt.Errorf("%q is not no-status, late-stderr, status-on-primary or bsd-signals", quirk)
+		}
+	}
+	return nil
+}
+
+// check finds what cannot go together.
+func (o *options) check() error {
+	switch {
+	case o.passwordStdin && o.passwordFile != "", o.hasPassword && o.passwordFile != "":
+		return errors.New("-p and --password-file: only one can give the password")
+	case o.noInput && o.nullInput:
+		return errors.New("-i and -N: the command's input is left open by one and ended by the other")
+	}
+	return nil
+}
+
+// connectLimit is the limit in force for connecting.
+func (o *options) connectLimit() time.Duration {
+	if o.connectTimeout > 0 {
+		return o.connectTimeout
+	}
+	return rexec.DefaultTimeout
+}
+
+func parsePort(value string) (int, error) {
+	port, err := strconv.ParseUint(value, 10, 16)
+	if err != nil || port == 0 {
+		return 0, fmt.Errorf("%q is not a port: 1 to 65535", value)
+	}
+	return int(port), nil
+}
+
+func parsePorts(value string) (rexec.PortRange, error) {
+	low, high, isRange := strings.Cut(value, "-")
+	if !isRange {
+		high = low
+	}
+	first, err := parsePort(low)
+	if err != nil {
+		return rexec.PortRange{}, err
+	}
+	last, err := parsePort(high)
+	if err != nil {
+		return rexec.PortRange{}, err
+	}
+	if last < first {
+		return rexec.PortRange{}, fmt.Errorf("%q ends before it begins", value)
+	}
+	return rexec.PortRange{First: first, Last: last}, nil
+}
+
+// parseTime reads seconds, or a number with its unit as in 1m30s.
+func parseTime(value string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+		value = strconv.FormatFloat(seconds, 'f', -1, 64) + "s"
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is not a time: seconds, or 500ms, 30s, 1m30s", value)
+	}
+	return d, nil
+}

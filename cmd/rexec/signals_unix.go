@@ -1,0 +1,85 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// A wireSignal is a signal under the numbers that servers know it by.
+type wireSignal struct {
+	signal     syscall.Signal
+	linux, bsd byte // System V and AIX agree with BSD on those above 15 that matter least; see rexec(1)
+}
+
+// wireSignals are those that are passed on: what a person or a program sends
+// to a command. Not WINCH (there is no window), nor what is about rexec's own
+// use of its terminal (TTIN, TTOU) and memory.
+var wireSignals = [...]wireSignal{
+	{syscall.SIGHUP, 1, 1},
+	{syscall.SIGINT, 2, 2},
+	{syscall.SIGQUIT, 3, 3},
+	{syscall.SIGUSR1, 10, 30},
+	{syscall.SIGUSR2, 12, 31},
+	{syscall.SIGALRM, 14, 14},
+	{syscall.SIGTERM, 15, 15},
+	{syscall.SIGCONT, 18, 19},
+	{syscall.SIGTSTP, 20, 18},
+}
+
+func forwardedSignals() []os.Signal {
+	var signals []os.Signal
+	for _, s := range wireSignals {
+		signals = append(signals, s.signal)
+	}
+	return signals
+}
+
+func wireNumber(got os.Signal, bsd bool) byte {
+	for _, s := range wireSignals {
+		switch {
+		case s.signal != got:
+		case bsd:
+			return s.bsd
+		default:
+			return s.linux
+		}
+	}
+	return 0
+}
+
+func signalNumber(got os.Signal) int {
+	number, _ := got.(syscall.Signal)
+	return int(number)
+}
+
+func endsPrograms(got os.Signal) bool {
+	return got == syscall.SIGHUP || got == syscall.SIGINT || got == syscall.SIGQUIT || got == syscall.SIGTERM
+}
+
+// stopHere stops rexec itself on the terminal's stop key, so that the shell
+// that started it gets its prompt.
+func stopHere(got os.Signal) {
+	if got == syscall.SIGTSTP {
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
+}
+
+func promptSignals() []os.Signal {
+	return []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
+}
+
+// endOnQuit makes QUIT end rexec without the trace of Go's runtime.
+func endOnQuit() {
+	quit := make(chan os.Signal, 1)
+	if signal.Ignored(syscall.SIGQUIT) {
+		return
+	}
+	signal.Notify(quit, syscall.SIGQUIT)
+	go func() {
+		<-quit
+		os.Exit(128 + int(syscall.SIGQUIT))
+	}()
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// Windows has the interrupt key, and a console that closes.
+func forwardedSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
+
+func wireNumber(got os.Signal, bsd bool) byte { return byte(signalNumber(got)) }
+
+func signalNumber(got os.Signal) int {
+	number, _ := got.(syscall.Signal)
+	return int(number)
+}
+
+func endsPrograms(os.Signal) bool { return true }
+
+func stopHere(os.Signal) {}
+
+func endOnQuit() {}
+
+func promptSignals() []os.Signal { return []os.Signal{os.Interrupt} }

@@ -1,0 +1,129 @@
+package rexec
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Timeouts that apply where a Client does not say.
+const (
+	DefaultTimeout       = 60 * time.Second // as long as servers wait for a login
+	DefaultStderrTimeout = 15 * time.Second // GNU's client gives up after 5 s, BSD's never
+)
+
+// A Client says which server to use and who to be there. It holds no
+// connection: rexec has one connection (or two) for each command, so one
+// Client serves any number of Sessions, also at once.
+type Client struct {
+	Host     string // name or numeric address, IPv6 with or without brackets
+	Port     int    // 0: Port
+	Network  string // "tcp4" or "tcp6" to use only these; "": both
+	User     string
+	Password string
+
+	// Timeout is how long Start may take, from the first look-up to the
+	// server's status byte, retries included. 0: DefaultTimeout; < 0: no limit.
+	Timeout time.Duration
+
+	// Stderr says whether the server is to make a second connection for the
+	// command's standard error. Without it the command's standard error comes
+	// mixed into its output, and no signal can be sent.
+	Stderr StderrMode
+
+	// StderrPorts are the local ports the stderr connection may come in on:
+	// what a firewall lets through. The zero value lets the kernel choose.
+	StderrPorts PortRange
+
+	// StderrTimeout is how long to wait for the stderr connection. 0:
+	// DefaultStderrTimeout.
+	StderrTimeout time.Duration
+
+	// Quirks of this server.
+	Quirks Quirks
+
+	// Trace, if set, is told each step of the protocol in one line. The
+	// password is never among them. Calls may come from several goroutines.
+	Trace func(step string)
+}
+
+// StderrMode says whether to have a stderr connection.
+type StderrMode int
+
+const (
+	StderrYes  StderrMode = iota // required
+	StderrNo                     // one connection only
+	StderrAuto                   // if it does not come, begin again with one connection only
+)
+
+// A PortRange is the ports from First to Last.
+type PortRange struct{ First, Last int }
+
+// Quirks are the ways of servers that cannot be told from the bytes they
+// send. All others are noticed without being asked for.
+type Quirks struct {
+	// NoStatus: the server sends no status byte at all, as NuttX does; all
+	// that comes on the primary connection is the command's.
+	NoStatus bool
+	// LateStderr: the server connects for stderr only after it has read
+	// the password, as OpenBSD and netkit 0.09 do. The whole request is
+	// sent at once then.
+	LateStderr bool
+	// StatusOnPrimary: a NUL on the stderr connection is never the status
+	// byte, not even when it arrives first (GNU's servers since 1.9.2 send it
+	// there).
+	StatusOnPrimary bool
+}
+
+// Command prepares a session that runs command by the user's shell on the
+// server. When ctx ends, so does the session: both connections are closed.
+func (c *Client) Command(ctx context.Context, command string) *Session {
+	return &Session{client: c, ctx: ctx, command: command}
+}
+
+// request is what is sent before the command's input, after the port.
+func (c *Client) request(command string) ([]byte, error) {
+	fields := []struct{ name, value string }{
+		{"user name", c.User}, {"password", c.Password}, {"command", command},
+	}
+	var request []byte
+	for _, field := range fields {
+		if strings.IndexByte(field.value, 0) >= 0 {
+			return nil, fmt.Errorf("send %s: a NUL byte cannot be part of it", field.name)
+		}
+		request = append(append(request, field.value...), 0)
+	}
+	return request, nil
+}
+
+func (c *Client) port() int {
+	if c.Port == 0 {
+		return Port
+	}
+	return c.Port
+}
+
+func (c *Client) stderrTimeout() time.Duration {
+	if c.StderrTimeout == 0 {
+		return DefaultStderrTimeout
+	}
+	return c.StderrTimeout
+}
+
+// withTimeout bounds Start.
+func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	switch {
+	case c.Timeout < 0:
+		return context.WithCancel(ctx)
+	case c.Timeout == 0:
+		return context.WithTimeout(ctx, DefaultTimeout)
+	}
+	return context.WithTimeout(ctx, c.Timeout)
+}
+
+func (c *Client) trace(format string, args ...any) {
+	if c.Trace != nil {
+		c.Trace(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,115 @@
+package rexec
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	retries    = 5                      // of a refused connection, as MKS' clients
+	firstPause = 100 * time.Millisecond // doubled with each retry: 3.1 s in all
+	headStart  = 300 * time.Millisecond // of one address over the next (RFC 8305)
+)
+
+// dial makes the primary connection: all addresses of the host, and again
+// with growing pauses when the connection is refused, since a super-server
+// refuses for a moment when it restarts or is overrun.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	name := strings.TrimSuffix(strings.TrimPrefix(c.Host, "["), "]")
+	where := net.JoinHostPort(name, strconv.Itoa(c.port()))
+	addrs, err := c.lookup(ctx, name)
+	if err != nil {
+		return nil, &DialError{Addr: where, Err: err}
+	}
+	pause := firstPause
+	for try := 0; ; try++ {
+		conn, err := c.dialAny(ctx, addrs)
+		if err == nil {
+			return conn, nil
+		}
+		if try == retries || !errors.Is(err, errRefused) {
+			return nil, &DialError{Addr: where, Err: err}
+		}
+		c.trace("connection refused, trying again in %v (%d of %d)", pause, try+1, retries)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, &DialError{Addr: where, Err: err}
+		}
+		pause *= 2
+	}
+}
+
+func (c *Client) lookup(ctx context.Context, name string) ([]netip.AddrPort, error) {
+	network := "ip" + strings.TrimPrefix(c.Network, "tcp")
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]netip.AddrPort, len(ips))
+	for i, ip := range ips {
+		addrs[i] = netip.AddrPortFrom(ip.Unmap(), uint16(c.port()))
+	}
+	c.trace("host %s is %v", name, addrs)
+	return addrs, nil
+}
+
+// dialAny tries each address, giving each a head start over the next, so that
+// a host whose IPv6 packets vanish is still reached at once. The first
+// connection wins.
+func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan result)
+	dialer := net.Dialer{} // keepalive is on by default
+	started, failed := 0, 0
+	next := func() {
+		addr := addrs[started]
+		started++
+		c.trace("connecting to %v", addr)
+		go func() {
+			conn, err := dialer.DialContext(ctx, "tcp", addr.String())
+			select {
+			case results <- result{conn, err}:
+			case <-ctx.Done():
+				if conn != nil {
+					conn.Close()
+				}
+			}
+		}()
+	}
+	next()
+	var all []error
+	for failed < len(addrs) {
+		var late <-chan time.Time
+		if started < len(addrs) {
+			late = time.After(headStart)
+		}
+		select {
+		case r := <-results:
+			if r.err == nil {
+				c.trace("connected, from %v to %v", r.conn.LocalAddr(), r.conn.RemoteAddr())
+				return r.conn, nil
+			}
+			failed++
+			all = append(all, r.err)
+			if started < len(addrs) {
+				next()
+			}
+		case <-late:
+			next()
+		case <-ctx.Done():
+			return nil, errors.Join(append(all, ctx.Err())...)
+		}
+	}
+	return nil, errors.Join(all...)
+}

@@ -1,0 +1,273 @@
+package rexec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Session is one command on the server. Like os/exec's Cmd it is set up,
+// started once and waited for once.
+type Session struct {
+	// Stdin is what the command reads; when it ends, the command sees end of
+	// file. nil is no input. Wait does not wait for it: a session is over when
+	// its output is, and a Read of Stdin may then still be under way.
+	Stdin io.Reader
+
+	// Stdout and Stderr take what the command writes, as it comes and
+	// unbuffered; a slow writer slows the command down. nil discards. Without
+	// a stderr connection everything goes to Stdout. They are written to from
+	// two goroutines, unless they are the same.
+	Stdout io.Writer
+	Stderr io.Writer
+
+	client  *Client
+	ctx     context.Context
+	command string
+
+	started bool
+	stdout  *stream
+	stderr  *stream // nil without a stderr connection
+
+	closeOnce sync.Once
+	stop      func() bool // forget the context
+	signals   sync.Mutex  // one writer at a time
+
+	copying      sync.WaitGroup
+	stderrCopied bool
+	sent         atomic.Int64 // bytes of input
+	outEnd       streamEnd
+	errEnd       streamEnd
+	pipes        []*io.PipeReader // of StdinPipe
+	outPipe      *io.PipeWriter   // of StdoutPipe
+}
+
+// Start connects, says what is to be run, and waits for the server's status
+// byte. When it returns nil, the command runs. Its errors are *DialError (no
+// connection, nothing was run), *RefusedError and *ProtocolError.
+func (s *Session) Start() error {
+	if s.started {
+		return ErrStarted
+	}
+	s.started = true
+	err := s.start(s.client.Stderr != StderrNo)
+	var dialError *DialError
+	if s.client.Stderr == StderrAuto && errors.As(err, &dialError) && dialError.Stderr && s.ctx.Err() == nil {
+		s.client.trace("%v; beginning again with one connection", err)
+		err = s.start(false)
+	}
+	if err != nil {
+		s.closePipes()
+	}
+	return err
+}
+
+func (s *Session) start(wantStderr bool) error {
+	request, err := s.client.request(s.command)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.client.withTimeout(s.ctx)
+	defer cancel()
+	primary, err := s.client.dial(ctx)
+	if err != nil {
+		return err
+	}
+	s.closeOnce, s.stderr = sync.Once{}, nil
+	s.stdout = newStream(primary)
+	unwatch := context.AfterFunc(ctx, func() { primary.Close() }) // ends a write that is stuck
+	err = s.converse(ctx, wantStderr, request)
+	if !unwatch() { // what went wrong is that the connection was closed
+		err = timeUp(err, ctx.Err())
+	}
+	if err != nil {
+		s.close()
+		s.copying.Wait()
+		return err
+	}
+	s.stop = context.AfterFunc(s.ctx, s.close)
+	s.copyAll()
+	return nil
+}
+
+// timeUp says that ctx ended, in the kind of error that came of it.
+func timeUp(err, cause error) error {
+	var dialError *DialError
+	var protocolError *ProtocolError
+	switch {
+	case errors.As(err, &dialError):
+		return err
+	case errors.As(err, &protocolError):
+		return &ProtocolError{protocolError.Doing, cause}
+	}
+	return &ProtocolError{"read status byte", cause}
+}
+
+// converse is the protocol: the port, the server's connection to it, user,
+// password and command, the status byte.
+func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte) error {
+	primary := s.stdout.conn
+	if !wantStderr {
+		return s.ask(ctx, append([]byte{0}, request...))
+	}
+	listener, err := s.client.listenStderr(primary)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	port := append(strconv.AppendInt(nil, int64(listener.Addr().(*net.TCPAddr).Port), 10), 0)
+	if s.client.Quirks.LateStderr {
+		port = append(port, request...)
+	}
+	if err := s.send(port, "send stderr port"); err != nil {
+		return err
+	}
+	conn, first, err := s.client.acceptStderr(ctx, listener, primary.RemoteAddr(), s.stdout.watch())
+	if err != nil {
+		return err
+	}
+	if conn == nil {
+		return s.answeredBeforeStderr(first)
+	}
+	s.stderr = newStream(conn)
+	if s.client.Quirks.LateStderr {
+		request = nil
+	}
+	return s.ask(ctx, request)
+}
+
+// answeredBeforeStderr is when the server spoke, or hung up, instead of
+// connecting.
+func (s *Session) answeredBeforeStderr(first firstByte) error {
+	s.stdout.take()
+	if first.is(StatusOK) {
+		return &ProtocolError{"accept stderr connection", errors.New("the server began the command without connecting")}
+	}
+	return s.onPrimary(first, firstByte{})
+}
+
+func (s *Session) ask(ctx context.Context, request []byte) error {
+	if len(request) > 0 {
+		s.client.trace("sending user %q, password, command %q", s.client.User, s.command)
+		if err := s.send(request, "send request"); err != nil {
+			return err
+		}
+	}
+	if s.client.Quirks.NoStatus {
+		s.client.trace("not waiting for a status byte")
+		return nil
+	}
+	return s.awaitStatus(ctx)
+}
+
+// send writes to the primary connection. A server that has refused and gone
+// makes it fail; what it said is then still to be read, so that is no error.
+func (s *Session) send(data []byte, doing string) error {
+	_, err := s.stdout.conn.Write(data)
+	if err == nil {
+		return nil
+	}
+	select {
+	case first := <-s.stdout.watch():
+		s.stdout.take()
+		if first.is(StatusError) {
+			return s.refusal(s.stdout)
+		}
+	case <-time.After(aMoment):
+	}
+	return &ProtocolError{doing, err}
+}
+
+// Wait returns when the command's output has ended on all connections: nil,
+// or why it ended before its time. rexecd(8) has no exit status to give. A
+// *RefusedError comes from servers that say yes first and no afterwards.
+func (s *Session) Wait() error {
+	if s.stop == nil {
+		return ErrNotStarted
+	}
+	s.copying.Wait()
+	cancelled := !s.stop()
+	s.close()
+	s.closePipes()
+	if cancelled {
+		return fmt.Errorf("rexec: %w", context.Cause(s.ctx))
+	}
+	if err := errors.Join(s.outEnd.err, s.errEnd.err); err != nil {
+		return err
+	}
+	return s.settleInband()
+}
+
+// Run starts the command and waits for it.
+func (s *Session) Run() error {
+	if err := s.Start(); err != nil {
+		return err
+	}
+	return s.Wait()
+}
+
+// Output runs the command and returns what it wrote to its standard output.
+func (s *Session) Output() ([]byte, error) {
+	if s.Stdout != nil {
+		return nil, errors.New("rexec: Stdout already set")
+	}
+	var out bytes.Buffer
+	s.Stdout = &out
+	err := s.Run()
+	return out.Bytes(), err
+}
+
+// Signal sends a signal to the command, by its number on the server's system.
+func (s *Session) Signal(number byte) error {
+	if s.stdout == nil {
+		return ErrNotStarted
+	}
+	if s.stderr == nil {
+		return ErrNoStderr
+	}
+	s.signals.Lock()
+	defer s.signals.Unlock()
+	s.client.trace("sending signal %d", number)
+	s.stderr.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	if _, err := s.stderr.conn.Write([]byte{number}); err != nil {
+		return fmt.Errorf("send signal %d: %w", number, err)
+	}
+	return nil
+}
+
+// HasStderr tells whether the session has a stderr connection.
+func (s *Session) HasStderr() bool { return s.stderr != nil }
+
+// Close ends the session at once. A Wait under way returns.
+func (s *Session) Close() error {
+	if s.stdout != nil {
+		s.close()
+	}
+	return nil
+}
+
+// closePipes ends what the caller may wait for.
+func (s *Session) closePipes() {
+	for _, pipe := range s.pipes {
+		pipe.CloseWithError(io.ErrClosedPipe)
+	}
+	if s.outPipe != nil {
+		s.outPipe.Close()
+	}
+}
+
+func (s *Session) close() {
+	s.closeOnce.Do(func() {
+		s.stdout.conn.Close()
+		if s.stderr != nil {
+			s.stderr.conn.Close()
+		}
+	})
+}
