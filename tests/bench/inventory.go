@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// inventory is what connections could leave behind on a host.
+type inventory struct {
+	processes   int
+	sockets     int // TCP, but for those that the kernel keeps in TIME_WAIT
+	unixSockets int
+	ipc         int
+	files       []string // in the places where daemons leave files
+	supervisor  int      // descriptors of a standing server's own process
+	resident    float64  // KB of it
+}
+
+func takeInventory(r *running) (inventory, error) {
+	var v inventory
+	list, err := processes()
+	if err != nil {
+		return v, err
+	}
+	v.processes = len(list)
+	v.sockets = lines("/proc/net/tcp", func(l string) bool { return !strings.Contains(l, " 06 0000") }) +
+		lines("/proc/net/tcp6", func(l string) bool { return !strings.Contains(l, " 06 0000") })
+	v.unixSockets = lines("/proc/net/unix", nil)
+	for _, kind := range []string{"shm", "sem", "msg"} {
+		v.ipc += lines("/proc/sysvipc/"+kind, nil)
+	}
+	for _, dir := range []string{"/run", "/tmp", "/var/tmp", "/var/lock", "/dev/shm", "/var/log", "/home"} {
+		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				v.files = append(v.files, path)
+			}
+			return nil
+		})
+	}
+	if r.standing {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
+		if err != nil {
+			return v, fmt.Errorf("supervisor is gone: %w", err)
+		}
+		v.supervisor = len(fds)
+		m, err := memoryOf(r.cmd.Process.Pid)
+		if err != nil {
+			return v, err
+		}
+		v.resident = m.privateDirty
+	}
+	return v, nil
+}
+
+// lines counts the lines of a file that a test accepts.
+func lines(path string, accept func(string) bool) int {
+	data, _ := os.ReadFile(path)
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		if accept == nil || accept(line) {
+			n++
+		}
+	}
+	return n
+}
+
+func (v inventory) compare(before inventory, found *findings) {
+	found.check(v.processes == before.processes, "processes: %d before, %d after", before.processes, v.processes)
+	found.check(v.sockets <= before.sockets, "TCP sockets: %d before, %d after", before.sockets, v.sockets)
+	found.check(v.unixSockets <= before.unixSockets, "Unix sockets: %d before, %d after", before.unixSockets, v.unixSockets)
+	found.check(v.ipc == before.ipc, "System V objects: %d before, %d after", before.ipc, v.ipc)
+	var left []string
+	for _, f := range v.files {
+		if !slices.Contains(before.files, f) {
+			left = append(left, f)
+		}
+	}
+	found.check(len(left) == 0, "files left in /run, /tmp, /var/lock, /var/log and the like: %v", left)
+	if before.supervisor > 0 {
+		found.check(v.supervisor <= before.supervisor, "descriptors of the supervisor: %d before, %d after", before.supervisor, v.supervisor)
+		// A Go heap breathes; a leak of 64 bytes for each connection would show.
+		found.check(v.resident <= before.resident+1200, "private dirty KB of the supervisor: %.0f before, %.0f after", before.resident, v.resident)
+	}
+}
