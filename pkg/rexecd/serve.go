@@ -77,8 +77,7 @@ func (r *request) serve() error {
 	if err != nil {
 		return err
 	}
-	defer user.close() // undoes what was opened, whatever happens below
-	r.log(audit.Event{Kind: audit.Accepted})
+	defer user.close()                  // undoes what was opened, whatever happens below
 	if err := user.open(); err != nil { // 5: groups, credentials, session
 		return err
 	}
@@ -87,7 +86,8 @@ func (r *request) serve() error {
 		return err
 	}
 	r.grace.stop()
-	r.attend(user, command) // 9
+	r.log(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
+	r.attend(user, command)                  // 9
 	return nil
 }
 

@@ -5,42 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// Stop collects the requests to stop that this process gets: SIGTERM, SIGINT,
-// SIGHUP. They are collected from the time a PAM session may be open, so that
-// none can end the process before it has closed the session.
-type Stop struct {
-	signals chan os.Signal
-	event   int // eventfd that wakes a poll; -1 if there is none
-}
-
-// CatchStop starts collecting.
-func CatchStop() (*Stop, error) {
-	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
-	}
-	s := &Stop{signals: make(chan os.Signal, 1), event: event}
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
-	go func() {
-		for sig := range caught {
-			select {
-			case s.signals <- sig:
-				unix.Write(event, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-			default: // told already
-			}
-		}
-	}()
-	return s, nil
-}
 
 // A Status is how the command ended.
 type Status struct {
@@ -51,7 +21,7 @@ type Status struct {
 
 // Attention is what a Process is watched with.
 type Attention struct {
-	Stop *Stop
+	Stop *Stop // the requests to stop that this process gets
 	// Signals is the stderr connection, where each byte is a signal number; nil
 	// if there is none. It is closed when the peer has closed it.
 	Signals interface {
@@ -74,7 +44,7 @@ func (p *Process) Attend(a Attention) (Status, error) {
 	defer kill.close()
 	fds := []unix.PollFd{
 		ended:   {Fd: int32(p.pidfd), Events: unix.POLLIN},
-		told:    {Fd: int32(a.Stop.event), Events: unix.POLLIN},
+		told:    {Fd: int32(a.Stop.fd), Events: unix.POLLIN},
 		signals: {Fd: -1, Events: unix.POLLIN},
 		primary: {Fd: int32(a.Primary)}, // no events: only loss is reported
 	}
@@ -101,7 +71,7 @@ func (p *Process) Attend(a Attention) (Status, error) {
 		}
 		if fds[told].Revents != 0 {
 			fds[told].Fd, until = -1, time.Now().Add(patience)
-			unix.Kill(-p.pid, (<-a.Stop.signals).(syscall.Signal))
+			unix.Kill(-p.pid, a.Stop.signal())
 		}
 		if fds[signals].Revents != 0 && !readSignals(a.Signals, kill.send) {
 			fds[signals].Fd = -1
