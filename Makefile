@@ -31,7 +31,7 @@ FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 UNITDIR   ?= /usr/lib/systemd/system
 CATALOGDIR ?= /usr/lib/systemd/catalog
 # Which of packaging/pam.d: debian, fedora or suse. From /etc/os-release, unless given.
-PAMFAMILY ?= $(shell . /etc/os-release 2>/dev/null; case " $$ID $$ID_LIKE " in *fedora*|*rhel*) echo fedora;; *suse*) echo suse;; *) echo debian;; esac)
+PAMFAMILY ?= $(shell . /etc/os-release 2>/dev/null; case " $${ID-} $${ID_LIKE-} " in (*fedora*|*rhel*) echo fedora;; (*suse*) echo suse;; (*) echo debian;; esac)
 
 include packaging/install.mk
 include packaging/release.mk

@@ -26,7 +26,7 @@ install-server:
 	$(INST) packaging/firewalld/rexec.xml $(D)$(FIREWALLDDIR)/rexec.xml
 	$(INST) packaging/completion/in.rexecd.bash $(D)$(BASHDIR)/in.rexecd
 	$(INST) packaging/completion/_in.rexecd $(D)$(ZSHDIR)/_in.rexecd
-	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/inetd.conf; do \
+	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf; do \
 		$(INST) $$f $(D)$(DOCDIR)/rexecd/$${f##*/}; done
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
@@ -37,10 +37,10 @@ install-server:
 install-client:
 	@test -x build/rexec || { echo 'build/rexec is not there: run make build first' >&2; exit 1; }
 	install -D -m 755 build/rexec $(D)$(BINDIR)/rexec
-	$(INST) cmd/rexec/rexec.1 $(D)$(MANDIR)/man1/rexec.1
-	$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec
-	$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec
-	for f in README.md CHANGELOG.md LICENSE; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
+	$(if $(wildcard cmd/rexec/rexec.1),$(INST) cmd/rexec/rexec.1 $(D)$(MANDIR)/man1/rexec.1)
+	$(if $(wildcard packaging/completion/rexec.bash),$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec)
+	$(if $(wildcard packaging/completion/_rexec),$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec)
+	for f in README.md CHANGELOG.md LICENSE packaging/copyright; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
 
 # A file in SYSCONFDIR goes only while it is still as installed.
 define uninstall_conf

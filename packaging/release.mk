@@ -1,1 +1,67 @@
-# Packages and releases.
+# Packages and releases, byte for byte the same from the same source: sorted, dated by CHANGELOG.md, owned by root.
+
+.PHONY: deb rpm dist
+ARCH     = $(shell $(GO) env GOARCH)
+NFPM     = build/tools/nfpm
+PACKAGES = build/packages
+# Everything in a package has the release's date and modes that do not depend on the umask.
+stamp    = find $(1) -exec touch -h -d @$(SOURCE_DATE_EPOCH) {} + && chmod -R u=rwX,go=rX $(1)
+
+# stage FORMAT PAM-FAMILY EXTRA-VARIABLES: what `make install` installs, per package, with what only packages have.
+define stage
+	rm -rf build/stage/$(1)
+	umask 022; for p in server client; do \
+		$(MAKE) -s install-$$p DESTDIR=$(CURDIR)/build/stage/$(1)/$$p PREFIX=/usr SYSCONFDIR=/etc PAMFAMILY=$(2) $(3) >/dev/null; done
+	find build/stage/$(1) -path '*/share/man/*' -type f -exec gzip -9n {} +
+	ln -sf in.rexecd.8.gz build/stage/$(1)/server/usr/share/man/man8/rexecd.8.gz
+	rm build/stage/$(1)/server/usr/share/man/man8/rexecd.8
+endef
+
+# Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
+deb: build $(NFPM)
+	$(call stage,deb,debian,UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions)
+	@# Debian's own names for the documentation: copyright instead of LICENSE, its form of changelog, all but small files compressed.
+	for p in rexecd rexec; do d=build/stage/deb/$$([ $$p = rexecd ] && echo server || echo client); \
+		doc=$$d/usr/share/doc/$$p; \
+		mv $$doc/CHANGELOG.md $$doc/changelog; rm $$doc/LICENSE; \
+		printf '%s (%s-1) unstable; urgency=medium\n\n  * Upstream release; changelog.gz lists what changed.\n\n -- %s  %s\n' \
+			$$p $(VERSION) '$(MAINTAINER)' "$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" >$$doc/changelog.Debian; \
+		gzip -9n $$doc/changelog $$doc/changelog.Debian; \
+		install -D -m 644 packaging/lintian/$$p $$d/usr/share/lintian/overrides/$$p; done
+	$(call stamp,build/stage/deb)
+	$(call nfpm,deb,deb,1,$(PACKAGES)/rexecd_$(VERSION)-1_$(ARCH).deb,$(PACKAGES)/rexec_$(VERSION)-1_$(ARCH).deb)
+
+RPMARCH = $(subst amd64,x86_64,$(subst arm64,aarch64,$(ARCH)))
+rpm: build $(NFPM)
+	$(call stage,rpm,fedora)
+	$(call stamp,build/stage/rpm)
+	$(call nfpm,rpm,rpm,1,$(PACKAGES)/rexecd-$(VERSION)-1.$(RPMARCH).rpm,$(PACKAGES)/rexec-$(VERSION)-1.$(RPMARCH).rpm)
+	@# SUSE's PAM file includes other stacks; the client is the same.
+	$(call stage,suse,suse)
+	$(call stamp,build/stage/suse)
+	$(call nfpm,rpm,suse,1.suse,$(PACKAGES)/rexecd-$(VERSION)-1.suse.$(RPMARCH).rpm)
+
+# nfpm FORMAT STAGE RELEASE SERVER-PACKAGE [CLIENT-PACKAGE]
+MAINTAINER = The rexecd authors <rexecd@localhost>
+define nfpm
+	mkdir -p $(PACKAGES)
+	umask 022; export VERSION=$(VERSION) ARCH=$(ARCH) STAGE=build/stage/$(2) RELEASE=$(3) MAINTAINER='$(MAINTAINER)'; \
+	$(NFPM) package --config packaging/nfpm/rexecd.yaml --packager $(1) --target $(4); \
+	$(if $(5),$(NFPM) package --config packaging/nfpm/rexec.yaml --packager $(1) --target $(5))
+endef
+
+# The source as it is committed, or, in an unpacked source tarball, as it lies there.
+NAME    = rexecd-$(VERSION)
+sources = { git ls-files 2>/dev/null || find . -type f -not -path './build/*' -not -path './dist/*' -printf '%P\n'; } | LC_ALL=C sort
+tarball = LC_ALL=C tar --create --format=gnu --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=u=rwX,go=rX --sort=name
+
+dist: build deb rpm
+	rm -rf dist && mkdir dist
+	cp $(PACKAGES)/*$(VERSION)-1*.deb $(PACKAGES)/*$(VERSION)-1*.rpm dist/
+	$(sources) | $(tarball) --transform 's,^,$(NAME)/,' --files-from=- | gzip -9n >dist/$(NAME).tar.gz
+	@# For those who build without a network: unpack over the source.
+	rm -rf build/vendor && $(GO) mod vendor -o build/vendor
+	cd build && $(tarball) --transform 's,^,$(NAME)/,' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
+	for b in in.rexecd rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
+	cd dist && LC_ALL=C sha256sum -- * >SHA256SUMS
+	@cat dist/SHA256SUMS

@@ -6,16 +6,16 @@ TOOLS = build/tools
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
 DEBS = openbsd-inetd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server busybox-static
 
-# Installs what is missing and nothing else: a second run asks nobody and works without a network.
-deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
-	@missing=$$(while read -r p; do case $$p in ''|'#'*) continue;; esac; \
-		[ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null || :)" = installed ] || echo "$$p"; done < tests/packages.txt); \
-	fetch=; for p in $(DEBS); do ls build/debs/"$$p"_*.deb >/dev/null 2>&1 || fetch=1; done; \
-	if [ -n "$$missing$$fetch" ]; then apt-get update -qq; fi; \
-	if [ -n "$$missing" ]; then \
-		echo "installing" $$missing; \
+# need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and works without a network.
+define need
+	@missing=$$(for p in $(1); do [ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null || :)" = installed ] || echo "$$p"; done); \
+	if [ -n "$$missing" ]; then echo "installing" $$missing; apt-get update -qq; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing </dev/null >/dev/null; fi
-	@tests/lab/fetch-debs build/debs $(DEBS)
+endef
+
+deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
+	$(call need,$$(grep -v '^\#' tests/packages.txt))
+	@tests/lab/fetch-debs build/debs $(DEBS) || { apt-get update -qq && tests/lab/fetch-debs build/debs $(DEBS); }
 
 # Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
 $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
@@ -69,8 +69,10 @@ e2e: deps build
 check-platform: deps build
 	$(GO) test -count=1 -p 1 -timeout 30m ./tests/platform/...
 
-demo: build
-	tests/demo
+demo:
+	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd)
+	@$(MAKE) -s build
+	@tests/demo
 
 bench: build
 	$(GO) run ./tests/bench
