@@ -32,9 +32,9 @@ func AddUser(t testing.TB, u User) {
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	args := []string{"--badname", "-U", "-p", hash, "-s", shell, "-k", "/var/empty/skel"}
+	args := []string{"--badname", "-U", "-p", hash, "-s", shell}
 	if u.Home == "" {
-		args = append(args, "-m")
+		args = append(args, "-m", "-k", "/var/empty/skel")
 	} else {
 		args = append(args, "-M", "-d", u.Home)
 	}

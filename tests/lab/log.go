@@ -50,7 +50,7 @@ func (l *Log) Wait(t testing.TB, text string) Record {
 	var found Record
 	defer func() {
 		if found == nil {
-			t.Logf("the log is: %q", l.Raw())
+			t.Logf("the log is: %.4000q", l.Raw())
 		}
 	}()
 	Eventually(t, "the journal entry "+text, func() bool {
@@ -71,7 +71,7 @@ func (l *Log) WaitLine(t testing.TB, text string) string {
 	var found string
 	defer func() {
 		if found == "" {
-			t.Logf("the log is: %q", l.Raw())
+			t.Logf("the log is: %.4000q", l.Raw())
 		}
 	}()
 	Eventually(t, "the syslog line "+text, func() bool {

@@ -96,7 +96,8 @@ func Open(t testing.TB, addr string, user, password, command string) *Session {
 // AcceptStderr listens on the primary connection's own address, sends the port, and returns the server's connection.
 func AcceptStderr(t testing.TB, c *net.TCPConn) *net.TCPConn {
 	t.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: c.LocalAddr().(*net.TCPAddr).IP})
+	local := c.LocalAddr().(*net.TCPAddr)
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: local.IP, Zone: local.Zone})
 	if err != nil {
 		t.Fatalf("listen for stderr: %v", err)
 	}

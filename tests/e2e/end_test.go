@@ -1,0 +1,183 @@
+package e2e
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rexecd/tests/lab"
+)
+
+// wantSession waits for the handler's end, and for PAM having been called to the session's end, once.
+func wantSession(t testing.TB, s *lab.Listening, u lab.User, file string) {
+	t.Helper()
+	if state := s.Process(t, 0).Wait(t); state.ExitCode() != 0 {
+		t.Errorf("handler's end: %v", state)
+	}
+	if got, want := read(file), record(u, "auth", "account", "open_session", "close_session"); got != want {
+		t.Errorf("PAM's calls = %q; want %q", got, want)
+	}
+}
+
+func TestTheSessionIsClosedWhenTheCommandEnds(t *testing.T) {
+	t.Parallel()
+	for command, status := range map[string]string{"exit 0": "0", "exit 7": "7", "exit 255": "255", "kill -TERM $$": "killed by signal 15 (TERM)"} {
+		t.Run(command, func(t *testing.T) {
+			stack, file := recorder(t)
+			u := newUser(t, lab.User{})
+			s := serve(t, lab.Handler{Room: lab.Room{Stack: stack}})
+			wantOut(t, s.Addr, request(u, command), "")
+			wantSession(t, s, u, file)
+			if status[0] != 'k' {
+				status = "exit status " + status
+			}
+			s.Log.Wait(t, ": "+status+" after ")
+		})
+	}
+}
+
+func TestTheSessionIsClosedWhenTheClientVanishes(t *testing.T) {
+	t.Parallel()
+	stack, file := recorder(t)
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: stack}})
+	session := lab.Open(t, s.Addr, u.Name, u.Password, "echo begun; cat").Started(t)
+	session.Line(t)
+	session.Reset(t)
+	session.Stderr.Close()
+	wantSession(t, s, u, file)
+}
+
+func TestTheSessionIsClosedWhenTheServerIsToldToStop(t *testing.T) {
+	t.Parallel()
+	for name, command := range map[string]string{"the command ends": "echo $$; exec sleep 1000", "the command ignores it": `trap "" TERM; echo $$; exec sleep 1000`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stack, file := recorder(t)
+			u := newUser(t, lab.User{})
+			s := serve(t, lab.Handler{Room: lab.Room{Stack: stack}})
+			session := lab.Open(t, s.Addr, u.Name, u.Password, command).Started(t)
+			pid := session.Line(t)
+			if err := syscall.Kill(s.Process(t, 0).Pid, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			wantSession(t, s, u, file)
+			s.Log.Wait(t, "Session closed for "+u.Name+" from")
+			if name == "the command ends" {
+				lab.Eventually(t, "the command's end", func() bool { return !alive(pid) })
+			}
+			n, _ := strconv.Atoi(pid)
+			syscall.Kill(n, syscall.SIGKILL)
+		})
+	}
+}
+
+func TestASessionThatCannotBeOpenedIsRefusedAndUndone(t *testing.T) {
+	t.Parallel()
+	stack, file := recorder(t)
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: "auth optional pam_warn.so\n" + stack + "session required pam_deny.so\n"}})
+	a := lab.Ask(t, s.Addr, request(u, "echo no"))
+	wantMatch(t, "answer", string(a.All), "\x01[ -~]+\n")
+	s.Log.Wait(t, "Refused "+u.Name+" from 127.0.0.1 port ")
+	wantSession(t, s, u, file) // the modules that did open theirs close it
+	s.Log.WaitLine(t, "function=[pam_sm_setcred] flags=0x4")
+}
+
+func TestTheSessionIsClosedWhenTheHomeIsMissing(t *testing.T) {
+	t.Parallel()
+	stack, file := recorder(t)
+	u := newUser(t, lab.User{Home: "/nowhere"})
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: stack}})
+	wantAll(t, s.Addr, request(u, "echo no"), "\x01No remote directory.\n")
+	wantSession(t, s, u, file)
+}
+
+func TestAChildInTheBackgroundKeepsTheClientWaitingUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	for _, c := range []struct {
+		name  string
+		h     lab.Handler
+		waits bool
+	}{
+		{"by default", lab.Handler{}, true},
+		{"-m", lab.Handler{Args: []string{"-m"}}, false},
+		{"close_on_exit", lab.Handler{Settings: "close_on_exit = true"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, c.h)
+			session := lab.Open(t, s.Addr, u.Name, u.Password, "sleep 1000 & echo $!; exit 3").Started(t)
+			child := session.Line(t)
+			s.Log.Wait(t, "exit status 3 after ") // the session ends with the command, whoever is left
+			s.Process(t, 0).Wait(t)
+			if c.waits {
+				session.Primary.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+				if _, err := session.Primary.Read(make([]byte, 1)); !os.IsTimeout(err) {
+					t.Errorf("read while the child holds the connection: %v", err)
+				}
+				session.Primary.SetReadDeadline(time.Now().Add(lab.Patience))
+				n, _ := strconv.Atoi(child)
+				syscall.Kill(n, syscall.SIGKILL)
+			}
+			// Neither connection is half-closed from here.
+			for _, conn := range []io.Reader{session.Primary, session.Stderr} {
+				if b, err := io.ReadAll(conn); len(b) != 0 || err != nil {
+					t.Errorf("read to the end: %q, %v", b, err)
+				}
+			}
+			if !c.waits && !alive(child) {
+				t.Error("the child was ended: this test shows nothing")
+			}
+			n, _ := strconv.Atoi(child)
+			syscall.Kill(n, syscall.SIGKILL)
+		})
+	}
+}
+
+func TestWithMTheOutputArrivesWholeBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	s := serve(t, lab.Handler{Args: []string{"-m"}})
+	u := newUser(t, lab.User{})
+	a := lab.Open(t, s.Addr, u.Name, u.Password, "head -c 3000000 /dev/zero; head -c 100000 /dev/zero >&2").Started(t).Rest(t)
+	if len(a.All) != 3000000 || len(a.Stderr) != 100000 || a.Err != nil {
+		t.Errorf("%d bytes, %d on stderr, %v", len(a.All), len(a.Stderr), a.Err)
+	}
+}
+
+func TestTheCommandGoesOnWhenTheClientVanishesUnlessHangupIsSet(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	dir := openFolder(t)
+	command := `trap 'echo hup >>` + dir + `/$$; exit' HUP; echo $$; while [ ! -e ` + dir + `/go ]; do sleep 0.02; done; echo went on >>` + dir + `/$$`
+	start := func(settings string, stderr bool) (pid string) {
+		s := serve(t, lab.Handler{Settings: settings})
+		session := &lab.Session{}
+		if stderr {
+			session = lab.Open(t, s.Addr, u.Name, u.Password, command)
+			defer session.Stderr.Close()
+		} else {
+			session.Primary = lab.Dial(t, s.Addr)
+			session.Primary.Write(request(u, command).Bytes())
+		}
+		pid = session.Started(t).Line(t)
+		session.Reset(t)
+		return pid
+	}
+	hangup := []string{start(`on_disconnect = "hangup"`, true), start(`on_disconnect = "hangup"`, false)}
+	stay := []string{start("", true), start("", false), start(`on_disconnect = "continue"`, true)}
+	for _, pid := range hangup {
+		lab.Eventually(t, "the SIGHUP", func() bool { return strings.HasPrefix(read(dir+"/"+pid), "hup\n") })
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range stay {
+		lab.Eventually(t, "the command's own end", func() bool { return read(dir+"/"+pid) == "went on\n" })
+	}
+}
