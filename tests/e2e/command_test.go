@@ -141,7 +141,7 @@ func TestTheCommandIsTheUserForGood(t *testing.T) {
 	s := serve(t, lab.Handler{})
 	id := uid(t, u)
 	status := out(t, s.Addr, request(u, "exec cat /proc/self/status"))
-	for _, name := range []string{"Uid", "Gid"} {
+	for name, id := range map[string]string{"Uid": id, "Gid": strings.TrimSpace(lab.Run(t, "id", "-g", u.Name))} {
 		if v := field(t, status, name); v != strings.Join([]string{id, id, id, id}, "\t") {
 			t.Errorf("%s = %s; want %s four times", name, v, id)
 		}

@@ -150,3 +150,5 @@ func run(t testing.TB, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	}
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

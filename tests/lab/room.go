@@ -3,11 +3,13 @@ package lab
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"testing"
 )
 
 // Room is a set of files that only one server sees, so that tests with different PAM stacks, settings and logs run at
@@ -84,4 +86,34 @@ func (r *Room) enter(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Command starts a program that sees the room's files, and returns the log it writes to. It is killed, with the
+// processes of its group, when the test ends.
+func (r Room) Command(t testing.TB, cmd *exec.Cmd) *Log {
+	t.Helper()
+	dir, log, err := r.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
+	started := make(chan error)
+	go func() {
+		err := r.enter(dir)
+		if err == nil {
+			err = cmd.Start()
+		}
+		started <- err
+	}()
+	if err := <-started; err != nil {
+		t.Fatalf("start %v: %v", cmd.Args, err)
+	}
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+	})
+	return log
 }
