@@ -73,7 +73,7 @@ func (s *session) request(portField, rest string, listener int) error {
 		return fmt.Errorf("send request: %w", err)
 	}
 	if listener >= 0 {
-		fd, _, err := syscall.Accept4(listener, syscall.SOCK_CLOEXEC)
+		fd, err := accept(listener)
 		if err != nil {
 			return fmt.Errorf("accept stderr connection: %w", err)
 		}
@@ -152,6 +152,16 @@ func read(fd int, buf []byte) (int, error) {
 		n, err := syscall.Read(fd, buf)
 		if err != syscall.EINTR {
 			return n, err
+		}
+	}
+}
+
+// accept, like read, is interrupted by Go's own signals when the socket has a timeout.
+func accept(listener int) (int, error) {
+	for {
+		fd, _, err := syscall.Accept4(listener, syscall.SOCK_CLOEXEC)
+		if err != syscall.EINTR {
+			return fd, err
 		}
 	}
 }

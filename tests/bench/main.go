@@ -26,6 +26,7 @@ type options struct {
 	soak    bool
 	conns   int
 	only    string
+	also    string
 	standby int
 }
 
@@ -40,6 +41,7 @@ func main() {
 	flag.BoolVar(&opt.soak, "soak", false, "soak instead: look for what connections leave behind")
 	flag.IntVar(&opt.conns, "n", 20000, "connections of the soak")
 	flag.StringVar(&opt.only, "only", "", "comma-separated figures: latency,rate,memory,throughput,held,ssh,systemd")
+	flag.StringVar(&opt.also, "also", "", "comma-separated paths of other builds of in.rexecd to measure beside it; results.md stays as it is")
 	flag.IntVar(&opt.standby, "standby", 4, "handlers that the warm standby keeps ready")
 	flag.Parse()
 	var err error
@@ -64,6 +66,11 @@ func main() {
 // wants reports whether a figure was asked for.
 func (o options) wants(figure string) bool {
 	return o.only == "" || strings.Contains(","+o.only+",", ","+figure+",")
+}
+
+// others are the further builds, by their paths in the module's folder.
+func (o options) others() []string {
+	return strings.FieldsFunc(o.also, func(r rune) bool { return r == ',' })
 }
 
 // pick is the full run's number, or the quick run's.
@@ -93,6 +100,9 @@ func outside(opt options) error {
 		return nil
 	}
 	figures := newFigures()
+	for _, path := range opt.others() {
+		rows = append(rows, struct{ name, label string }{path, path})
+	}
 	stages := []struct{ script, stage string }{{"tests/lab/private-host", "host"}}
 	if opt.wants("systemd") {
 		stages = append(stages, struct{ script, stage string }{"tests/lab/private-systemd", "systemd"})
@@ -107,7 +117,7 @@ func outside(opt options) error {
 	}
 	report := markdown(figures, time.Since(start))
 	fmt.Print(report)
-	if opt.quick || opt.only != "" {
+	if opt.quick || opt.only != "" || opt.also != "" {
 		return nil
 	}
 	if err := os.WriteFile("tests/bench/results.md", []byte(report), 0o644); err != nil {
@@ -130,7 +140,7 @@ func resultFile(stage string) string { return filepath.Join(workDir, stage+".jso
 
 // enter runs this program again inside a private host or a private systemd.
 func enter(script, stage string, opt options) error {
-	args := []string{filepath.Join(workDir, "bench"), "-stage", stage, "-n", fmt.Sprint(opt.conns), "-standby", fmt.Sprint(opt.standby), "-only", opt.only}
+	args := []string{filepath.Join(workDir, "bench"), "-stage", stage, "-n", fmt.Sprint(opt.conns), "-standby", fmt.Sprint(opt.standby), "-only", opt.only, "-also", opt.also}
 	if opt.quick {
 		args = append(args, "-quick")
 	}

@@ -36,6 +36,10 @@ func candidates(opt options) []server {
 		{name: "reference", label: "C reference, same work", exe: dir + "/reference", waits: true},
 		{name: "ours", label: "in.rexecd", exe: dir + "/in.rexecd", waits: true},
 	}
+	for _, path := range opt.others() {
+		exe, _ := filepath.Abs(path)
+		list = append(list, server{name: path, label: path, exe: exe, waits: true})
+	}
 	if hasStandby(dir + "/in.rexecd") {
 		list = append(list, server{name: standbyName, label: fmt.Sprintf("in.rexecd -standby %d", opt.standby), exe: dir + "/in.rexecd",
 			args: []string{"-standby", fmt.Sprint(opt.standby)}, standing: true, waits: true})
