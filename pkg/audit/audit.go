@@ -74,7 +74,7 @@ func (e *Event) Message() string {
 	case Accepted:
 		s := "Accepted password for " + user + from
 		if e.Command != "" {
-			s += ": command " + strconv.Quote(e.Command)
+			s += ": command " + quoteCommand(e.Command)
 		}
 		return s
 	case Failed:
@@ -131,6 +131,16 @@ func Quote(s string) string {
 		return `""`
 	}
 	return s
+}
+
+// quoteCommand quotes a command, the end of a long one left out: syslog servers
+// cut lines at some kilobytes. REXEC_COMMAND in the journal has all of it.
+func quoteCommand(s string) string {
+	const most = 1024
+	if len(s) <= most {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("%q... (%d bytes)", s[:most], len(s))
 }
 
 // oneLine keeps a reason on its line: an error text may come from a file or a

@@ -99,11 +99,26 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	case *unix.SockaddrInet6:
 		addr := netip.AddrFrom16(sa.Addr).Unmap()
 		if sa.ZoneId != 0 {
-			addr = addr.WithZone(strconv.Itoa(int(sa.ZoneId))) // a number: no name needs looking up
+			addr = addr.WithZone(interfaceName(sa.ZoneId))
 		}
 		return netip.AddrPortFrom(addr, uint16(sa.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// interfaceName is the name of a link-local address's interface, as
+// getnameinfo(3) writes it, or its number where it has gone.
+func interfaceName(index uint32) string {
+	if fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+		defer unix.Close(fd)
+		if r, err := unix.NewIfreq(""); err == nil {
+			r.SetUint32(index)
+			if unix.IoctlIfreq(fd, unix.SIOCGIFNAME, r) == nil {
+				return r.Name()
+			}
+		}
+	}
+	return strconv.Itoa(int(index))
 }
 
 func detachStdio() error {

@@ -162,6 +162,11 @@ func (l *Login) Open() error {
 	if err := l.call("open_session", l.tx.OpenSession, 0); err != nil {
 		return err
 	}
+	if l.tx.GetEnv("XDG_SESSION_ID") == "" { // no pam_systemd: the hint is not for the command
+		if err := l.tx.PutEnv("XDG_SESSION_CLASS"); err != nil {
+			return &Error{Call: "putenv", Status: err}
+		}
+	}
 	// login(1) and su(1) do the same: the session may have given the credentials a place to live.
 	return l.call("setcred", l.tx.SetCred, pam.ReinitializeCred)
 }
