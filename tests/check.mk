@@ -16,6 +16,7 @@ endef
 deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
 	$(call need,$$(grep -v '^\#' tests/packages.txt))
 	@tests/lab/fetch-debs build/debs $(DEBS) || { apt-get update -qq && tests/lab/fetch-debs build/debs $(DEBS); }
+	@tests/platform/build-busybox build/busybox
 
 # Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
 $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
