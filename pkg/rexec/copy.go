@@ -12,6 +12,7 @@ const chunk = 64 << 10 // what one system call moves at most
 type streamEnd struct {
 	bytes   int64
 	refusal []byte // the whole stream reads as a refusal in-band
+	cut     bool   // ended from this side
 	err     error
 }
 
@@ -74,7 +75,9 @@ func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd
 	switch {
 	case end.err != nil:
 		s.close()
-	case err == io.EOF || errors.Is(err, net.ErrClosed):
+	case err == io.EOF:
+	case errors.Is(err, net.ErrClosed):
+		end.cut = true
 	case errors.Is(err, errReset) && s.sent.Load() > 0:
 		// The command ended without reading all its input: closing a
 		// connection with unread bytes resets it.

@@ -3,6 +3,7 @@ package rexec
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -88,22 +89,11 @@ var (
 	errNotInTime  = errors.New("the server did not connect in time")
 )
 
-// Printable makes remote text fit for a terminal: whatever is not a printable
-// character becomes an escape as in Go's syntax, and the rest stays as it is.
+// Printable makes remote text fit for a terminal: lines are joined, whatever
+// is not a printable character becomes an escape as in Go's syntax, and the
+// rest stays as it is.
 func Printable(text string) string {
-	quoted := fmt.Sprintf("%+q", text)
-	if !isASCII(text) {
-		quoted = fmt.Sprintf("%q", text)
-	}
+	quoted := strconv.Quote(strings.ReplaceAll(text, "\n", "; "))
 	quoted = quoted[1 : len(quoted)-1]
 	return strings.ReplaceAll(strings.ReplaceAll(quoted, `\"`, `"`), `\\`, `\`)
-}
-
-func isASCII(text string) bool {
-	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

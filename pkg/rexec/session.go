@@ -134,7 +134,7 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 		return err
 	}
 	if conn == nil {
-		return s.answeredBeforeStderr(first)
+		return s.answeredBeforeStderr(first, listener.Addr().String())
 	}
 	s.stderr = newStream(conn)
 	if s.client.Quirks.LateStderr {
@@ -144,13 +144,16 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 }
 
 // answeredBeforeStderr is when the server spoke, or hung up, instead of
-// connecting.
-func (s *Session) answeredBeforeStderr(first firstByte) error {
+// connecting. It knows no more than the port at that time, so it is the port
+// that it cannot reach or does not want.
+func (s *Session) answeredBeforeStderr(first firstByte, port string) error {
 	s.stdout.take()
-	if first.is(StatusOK) {
-		return &ProtocolError{"accept stderr connection", errors.New("the server began the command without connecting")}
+	err := s.onPrimary(first, firstByte{})
+	if err == nil {
+		s.client.trace("the server did not connect for stderr: going on with one connection")
+		return nil
 	}
-	return s.onPrimary(first, firstByte{})
+	return &DialError{Addr: port, Stderr: true, Err: err}
 }
 
 func (s *Session) ask(ctx context.Context, request []byte) error {
@@ -193,11 +196,11 @@ func (s *Session) Wait() error {
 		return ErrNotStarted
 	}
 	s.copying.Wait()
-	cancelled := !s.stop()
+	cut := !s.stop() && (s.outEnd.cut || s.errEnd.cut)
 	s.close()
 	s.closePipes()
-	if cancelled {
-		return fmt.Errorf("rexec: %w", context.Cause(s.ctx))
+	if cut {
+		return fmt.Errorf("wait for command: %w", context.Cause(s.ctx))
 	}
 	if err := errors.Join(s.outEnd.err, s.errEnd.err); err != nil {
 		return err

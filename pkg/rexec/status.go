@@ -30,6 +30,7 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 		case early = <-stderr:
 			s.stderr.take()
 			stderr = nil
+			s.client.trace("first byte on the stderr connection, before the status byte")
 			switch {
 			case early.is(StatusOK) && !s.client.Quirks.StatusOnPrimary:
 				return s.onStderrStatus(early)
