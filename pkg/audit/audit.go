@@ -32,6 +32,7 @@ const (
 	ProtocolError             // the peer did not speak the protocol to its end
 	ConfigError               // the server cannot serve: settings, flags
 	InternalError             // a fault of the server's own
+	Penalised                 // the peer's source has to wait for earlier failures
 )
 
 // kinds holds the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
@@ -47,6 +48,7 @@ var kinds = [...]struct {
 	ProtocolError: {"dda6263314d447fa8bb63eef0b324b72", "protocol-error", 5},
 	InternalError: {"66f882cf7255465fae4740211dbeff93", "internal-error", 2},
 	ConfigError:   {"3988d1218e8c4856be401a93c9adcf9e", "configuration-error", 3},
+	Penalised:     {"c984e35d1d954270b0d4067313c3dcc5", "penalised", 6},
 }
 
 // An Event is one record. Fields that do not belong to its kind stay zero.
@@ -88,6 +90,8 @@ func (e *Event) Message() string {
 		return "Session closed for " + user + from + ": " + e.status() + " after " + seconds(e.Duration) + e.because()
 	case ProtocolError:
 		return "Protocol error" + from + e.because()
+	case Penalised:
+		return "Refused connection" + from + e.because()
 	}
 	if e.Kind == InternalError {
 		return "Internal error" + from + e.because()

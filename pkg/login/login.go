@@ -84,6 +84,10 @@ func Start(c Config, rhost string) (*Login, error) {
 			return nil, &Error{Call: "set_item", Status: err}
 		}
 	}
+	if err := l.takeDelay(); err != nil {
+		l.Close()
+		return nil, &Error{Call: "set_item", Status: err}
+	}
 	return l, nil
 }
 

@@ -20,9 +20,10 @@ const (
 // A refusal has two faces: the public line, which tells a peer no more than
 // rexecd(8) allows, and the reason, which is for the log only.
 type refusal struct {
-	public   string // empty: nothing is said
-	reason   error
-	protocol bool // the peer did not speak the protocol
+	public      string // empty: nothing is said
+	reason      error
+	protocol    bool // the peer did not speak the protocol
+	unreachable bool // or has no such stderr port
 }
 
 func (e *refusal) Error() string { return e.reason.Error() }
@@ -31,7 +32,7 @@ func (e *refusal) Unwrap() error { return e.reason }
 func refused(public string, reason error) error { return &refusal{public: public, reason: reason} }
 
 // protocolError is a refusal of a peer that said something rexecd(8) does not know.
-func protocolError(public string, reason error) error { return &refusal{public, reason, true} }
+func protocolError(public string, reason error) error { return &refusal{public, reason, true, false} }
 
 // How long, and for how many bytes, a refused peer is listened to, so that the
 // line it was sent is not lost to a reset.
@@ -47,12 +48,20 @@ func (r *request) refuse(err error) {
 	errors.As(err, &said)
 	kind := audit.Failed
 	switch {
+	case said.public == tryAgain && errors.As(said.reason, new(waiting)):
+		kind = audit.Penalised
 	case said.protocol:
 		kind = audit.ProtocolError
 	case r.proven:
 		kind = audit.Refused
 	}
+	if offence, ok := r.offence(said); ok {
+		r.penalise(offence)
+	}
 	r.log(audit.Event{Kind: kind, Reason: said.reason})
+	if said.public == loginIncorrect && !r.hold() {
+		said.public = ""
+	}
 	Refuse(r.conn, said.public)
 	if r.stderr != nil {
 		r.stderr.Close()

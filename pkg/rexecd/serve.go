@@ -12,6 +12,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"
+	"rexecd/pkg/penalty"
 	"rexecd/pkg/rexec"
 	"rexecd/pkg/session"
 )
@@ -31,6 +32,7 @@ type Server struct {
 	NoKeepAlive         bool
 	HangupOnLoss        bool
 	CloseOnExit         bool
+	Penalties           *penalty.Table // nil: nobody is penalised
 
 	// Exit ends the process when the grace time is over inside a PAM module,
 	// which nothing else can interrupt. It does not return.
@@ -58,6 +60,9 @@ type request struct {
 	*rexec.Request
 	invalid bool // no passwd entry has the user's name
 	proven  bool // the password was right
+
+	asked time.Time     // when the request was whole
+	delay time.Duration // how long PAM wants a refusal to take from then on
 }
 
 // serve is the protocol section of rexecd(8). An error is a refusal: Serve says
@@ -67,6 +72,9 @@ func (r *request) serve() error {
 	r.grace = r.startGrace()
 	defer r.grace.stop()
 
+	if err := r.admitted(); err != nil { // before a byte is read: who has failed too often waits
+		return refused(tryAgain, err)
+	}
 	if err := r.dialBack(); err != nil { // 2, 3: the client waits in accept(), before it says who it is
 		return err
 	}
@@ -110,7 +118,7 @@ func (r *request) dialBack() error {
 	// Clients wait in accept() with timers of their own (GNU's: 5 seconds).
 	r.stderr, err = r.conn.DialBack(port, min(dialPatience, r.grace.left()))
 	if err != nil {
-		return protocolError(fmt.Sprintf("cannot connect to stderr port %d: %v", port, cause(err)), fmt.Errorf("stderr port %d: %w", port, err))
+		return &refusal{fmt.Sprintf("cannot connect to stderr port %d: %v", port, cause(err)), fmt.Errorf("stderr port %d: %w", port, err), true, true}
 	}
 	r.keepAlive(r.stderr)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,6 +30,10 @@ type user struct {
 // only with another password.
 func (r *request) authenticate() (*user, error) {
 	defer r.Wipe()
+	r.asked = time.Now()
+	if err := r.admitted(); err != nil {
+		return nil, refused(tryAgain, err)
+	}
 	if err := session.RestoreLimits(); err != nil {
 		return nil, refused(tryAgain, err)
 	}
@@ -52,8 +57,12 @@ func (u *user) authenticate() error {
 	nullok := u.PermitEmptyPassword
 	err := u.grace.during("pam_authenticate", func() error { return u.login.Authenticate(name, u.Password, nullok) })
 	u.Wipe()
-	if barred != nil {
+	u.delay = u.login.Delay()
+	switch wait := u.admitted(); {
+	case barred != nil:
 		err = barred // the reason for the log, whatever PAM made of it
+	case err == nil && wait != nil:
+		err = wait // a right guess among many at once
 	}
 	if err != nil {
 		return refused(loginIncorrect, err)
