@@ -49,6 +49,8 @@ func main() {
 		os.Exit(report(installService(os.Stdout)))
 	case o.remove:
 		os.Exit(report(removeService(os.Stdout)))
+	case o.penalties:
+		os.Exit(report(penalties(os.Stdout, o)))
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.debug && (o.listen != "" || !inetd.Handed()):
@@ -116,6 +118,8 @@ const usage = `usage: in.rexecd [-mn] [-config file]            started by inetd
        in.rexecd -debug [-listen [addr]:port]    accepts connections itself, logs here
        in.rexecd -check [-config file]           looks at what must be in place
        in.rexecd -install | -remove              starts or ends the service on this host
+       in.rexecd -penalties [clear [address ...]]
+                                                 lists the sources that have failed lately, or forgets them
        in.rexecd -version
 
   -m            shut the connections down when the command itself ends
@@ -131,7 +135,9 @@ type options struct {
 	closeOnExit, noKeepAlive      bool
 	debug, check, install, remove bool
 	version, help                 bool
+	penalties                     bool
 	listen, config                string
+	args                          []string // behind -penalties
 }
 
 func parseFlags(args []string) (options, error) {
@@ -147,6 +153,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.check, "check", false, "")
 	f.BoolVar(&o.install, "install", false, "")
 	f.BoolVar(&o.remove, "remove", false, "")
+	f.BoolVar(&o.penalties, "penalties", false, "")
 	f.BoolVar(&o.version, "version", false, "")
 	f.StringVar(&o.listen, "listen", "", "")
 	f.StringVar(&o.config, "config", "", "")
@@ -157,6 +164,8 @@ func parseFlags(args []string) (options, error) {
 		return o, nil
 	case err != nil:
 		return o, err
+	case o.penalties:
+		o.args = f.Args()
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listen != "" && !o.debug:

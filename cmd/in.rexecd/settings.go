@@ -12,6 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"rexecd/pkg/login"
+	"rexecd/pkg/penalty"
 	"rexecd/pkg/rexecd"
 )
 
@@ -72,7 +73,7 @@ func choice(off, on string, field func(*rexecd.Server) *bool) func(*rexecd.Serve
 
 // server makes a server of the settings file and the flags, which have the last word.
 func (o options) server() (*rexecd.Server, error) {
-	s := &rexecd.Server{PAM: login.Config{Service: service}, Grace: 60 * time.Second, StderrMinPort: 1024}
+	s := &rexecd.Server{PAM: login.Config{Service: service}, Grace: 60 * time.Second, StderrMinPort: 1024, Penalties: penalty.Default()}
 	file := o.config
 	if file == "" {
 		file = defaultConfig
@@ -86,6 +87,9 @@ func (o options) server() (*rexecd.Server, error) {
 		if err := apply(s, string(text)); err != nil {
 			return nil, fmt.Errorf("%s:%w", file, err)
 		}
+	}
+	if os.Geteuid() != 0 {
+		s.Penalties = nil // there is nobody but the invoking user to guess, and /run is root's
 	}
 	s.CloseOnExit = s.CloseOnExit || o.closeOnExit
 	s.NoKeepAlive = s.NoKeepAlive || o.noKeepAlive
@@ -101,6 +105,9 @@ func apply(s *rexecd.Server, text string) error {
 			return fmt.Errorf("%d: %s", syntax.Position.Line, syntax.Message)
 		}
 		return fmt.Errorf("1: %w", err)
+	}
+	if err := applyPenalties(s, values, text); err != nil {
+		return err
 	}
 	for _, known := range settings {
 		value, ok := values[known.key]
@@ -121,6 +128,7 @@ func apply(s *rexecd.Server, text string) error {
 	for _, known := range settings {
 		keys = append(keys, known.key)
 	}
+	keys = append(keys, "[penalties]")
 	return fmt.Errorf("%d: unknown setting %q: the settings are %s", lineOf(text, unknown[0]), unknown[0], strings.Join(keys, ", "))
 }
 
