@@ -10,3 +10,8 @@ require (
 )
 
 require golang.org/x/term v0.47.0
+
+require (
+	github.com/rogpeppe/go-internal v1.16.0
+	golang.org/x/tools v0.26.0 // indirect
+)

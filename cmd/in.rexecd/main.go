@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -53,8 +52,10 @@ func main() {
 		os.Exit(report(penalties(os.Stdout, o)))
 	case o.check:
 		os.Exit(check(os.Stdout, o))
-	case o.debug && (o.listen != "" || !inetd.Handed()):
-		os.Exit(report(superviseInForeground(o)))
+	case o.place > 0:
+		os.Exit(serveFromPlace(o))
+	case o.standby > 0, o.debug && (o.listen != "" || !inetd.Handed()):
+		os.Exit(report(supervise(o)))
 	default:
 		os.Exit(serve(o, nil))
 	}
@@ -81,21 +82,25 @@ func serve(o options, bad error) int {
 		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
 		return exitUsage
 	}
-	defer func() {
-		// The peer is told nothing of it, and descriptor 2 leads nowhere.
-		if fault := recover(); fault != nil {
-			log.Write(audit.Event{Kind: audit.InternalError, Peer: conn.Peer, Reason: fmt.Errorf("%v: %s", fault, debug.Stack())})
-			os.Exit(exitError)
-		}
-	}()
 	server, err := o.server()
 	if err = errors.Join(bad, err); err != nil {
 		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: err})
 		rexecd.Refuse(conn, "Try again.")
 		return exitError
 	}
-	server.Log = log
-	server.Exit = os.Exit
+	server.Log, server.Exit = log, os.Exit
+	return serveConn(server, conn)
+}
+
+// serveConn serves a connection to its end.
+func serveConn(server *rexecd.Server, conn *inetd.Conn) int {
+	defer func() {
+		// The peer is told nothing of it, and descriptor 2 leads nowhere.
+		if fault := recover(); fault != nil {
+			server.Log.Write(audit.Event{Kind: audit.InternalError, Peer: conn.Peer, Reason: fmt.Errorf("%v: %s", fault, debug.Stack())})
+			os.Exit(exitError)
+		}
+	}()
 	server.Serve(conn)
 	return exitOK
 }
@@ -112,64 +117,4 @@ func console() io.Writer {
 		return io.Discard
 	}
 	return os.NewFile(uintptr(fd), "stderr")
-}
-
-const usage = `usage: in.rexecd [-mn] [-config file]            started by inetd, xinetd or systemd
-       in.rexecd -debug [-listen [addr]:port]    accepts connections itself, logs here
-       in.rexecd -check [-config file]           looks at what must be in place
-       in.rexecd -install | -remove              starts or ends the service on this host
-       in.rexecd -penalties [clear [address ...]]
-                                                 lists the sources that have failed lately, or forgets them
-       in.rexecd -version
-
-  -m            shut the connections down when the command itself ends
-  -n            no TCP keepalive
-  -config file  settings other than /etc/rexecd.toml
-  -c -D -s -S   accepted for compatibility; no name of a peer is ever looked up
-
-See in.rexecd(8) and rexecd.toml(5).
-`
-
-// options are the flags.
-type options struct {
-	closeOnExit, noKeepAlive      bool
-	debug, check, install, remove bool
-	version, help                 bool
-	penalties                     bool
-	listen, config                string
-	args                          []string // behind -penalties
-}
-
-func parseFlags(args []string) (options, error) {
-	var o options
-	f := flag.NewFlagSet("in.rexecd", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // descriptor 2 may be the peer
-	f.BoolVar(&o.closeOnExit, "m", false, "")
-	f.BoolVar(&o.noKeepAlive, "n", false, "")
-	for _, name := range []string{"c", "D", "s", "S"} {
-		f.Bool(name, false, "") // AIX, Fedora, HP-UX: about looking peers' names up
-	}
-	f.BoolVar(&o.debug, "debug", false, "")
-	f.BoolVar(&o.check, "check", false, "")
-	f.BoolVar(&o.install, "install", false, "")
-	f.BoolVar(&o.remove, "remove", false, "")
-	f.BoolVar(&o.penalties, "penalties", false, "")
-	f.BoolVar(&o.version, "version", false, "")
-	f.StringVar(&o.listen, "listen", "", "")
-	f.StringVar(&o.config, "config", "", "")
-	err := f.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		o.help = true
-		return o, nil
-	case err != nil:
-		return o, err
-	case o.penalties:
-		o.args = f.Args()
-	case f.NArg() > 0:
-		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case o.listen != "" && !o.debug:
-		return o, errors.New("-listen goes with -debug")
-	}
-	return o, nil
 }

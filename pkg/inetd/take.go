@@ -28,16 +28,12 @@ func Take() (*Conn, error) {
 		from = listenFdsStart
 		defer unix.Close(from)
 	}
-	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, highFd)
+	conn, err := New(from)
 	if err != nil {
-		return nil, fmt.Errorf("descriptor %d is not open; %s", from, startedBy)
+		return nil, err
 	}
-	conn, err := newConn(fd)
-	if err == nil {
-		err = detachStdio()
-	}
-	if err != nil {
-		unix.Close(fd)
+	if err := DetachStdio(); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return conn, nil
@@ -45,7 +41,20 @@ func Take() (*Conn, error) {
 
 const startedBy = "in.rexecd is started by inetd, xinetd or systemd for each connection (see in.rexecd(8)); in.rexecd -debug accepts connections itself"
 
-// newConn takes over fd when it is a connected TCP socket.
+// New makes a Conn of a descriptor that is a connected TCP socket, on a high
+// close-on-exec descriptor of its own; the caller's stays open.
+func New(from int) (*Conn, error) {
+	fd, err := unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, highFd)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d is not open; %s", from, startedBy)
+	}
+	c, err := newConn(fd)
+	if err != nil {
+		unix.Close(fd)
+	}
+	return c, err
+}
+
 func newConn(fd int) (*Conn, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -121,7 +130,8 @@ func interfaceName(index uint32) string {
 	return strconv.Itoa(int(index))
 }
 
-func detachStdio() error {
+// DetachStdio points descriptors 0, 1 and 2 at /dev/null.
+func DetachStdio() error {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
@@ -133,32 +143,4 @@ func detachStdio() error {
 		}
 	}
 	return nil
-}
-
-// Handed tells whether the process seems to have been started by a super-server:
-// with sockets by LISTEN_FDS, or with a TCP connection as descriptor 0.
-func Handed() bool {
-	if listenFds() > 0 {
-		return true
-	}
-	peer, err := unix.Getpeername(0)
-	return err == nil && addrPort(peer).IsValid()
-}
-
-// listenFdsStart is SD_LISTEN_FDS_START of sd_listen_fds(3).
-const listenFdsStart = 3
-
-// listenFds is how many sockets were passed to this very process, as
-// sd_listen_fds(3) counts them. It is what go-systemd's activation.Files does,
-// which a test holds it against; that package brings crypto/tls and net/url
-// along, a quarter of a millisecond in every process.
-func listenFds() int {
-	if pid, err := strconv.Atoi(os.Getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
-		return 0
-	}
-	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
 }

@@ -63,9 +63,9 @@ func (e *Error) PasswordExpired() bool {
 // AccountExpired tells whether the account's time is over.
 func (e *Error) AccountExpired() bool { return errors.Is(e.Status, pam.ErrAcctExpired) }
 
-// Start begins a transaction for a peer's numeric address. No user is named
-// yet, so it can run while the request is still on its way.
-func Start(c Config, rhost string) (*Login, error) {
+// Start begins a transaction, which loads the stack's modules. Nothing is known
+// of the peer yet, so it can be done before there is one.
+func Start(c Config) (*Login, error) {
 	l := &Login{}
 	var err error
 	if c.ConfDir != "" {
@@ -75,14 +75,6 @@ func Start(c Config, rhost string) (*Login, error) {
 	}
 	if err != nil {
 		return nil, &Error{Call: "start", Status: err}
-	}
-	// A service name as terminal, as sshd and cron do: pam_access and pam_time
-	// match on it, and there is no terminal.
-	for item, value := range map[pam.Item]string{pam.Rhost: rhost, pam.Tty: "rexec"} {
-		if err := l.tx.SetItem(item, value); err != nil {
-			l.Close()
-			return nil, &Error{Call: "set_item", Status: err}
-		}
 	}
 	if err := l.takeDelay(); err != nil {
 		l.Close()
@@ -115,11 +107,23 @@ func (l *Login) RespondPAM(style pam.Style, msg string) (string, error) {
 	return "", fmt.Errorf("no answer to a prompt of style %d", style)
 }
 
-// Authenticate proves the password. The password is read while the call runs
-// and not kept. nullok lets an account without a password in.
-func (l *Login) Authenticate(user string, password []byte, nullok bool) error {
-	if err := l.tx.SetItem(pam.User, user); err != nil {
-		return &Error{Call: "set_item", Status: err}
+// Authenticate proves that a user at a peer's numeric address knows the
+// password, which is read while the call runs and not kept. nullok lets an
+// account without a password in.
+func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) error {
+	for _, item := range []struct {
+		name  pam.Item
+		value string
+	}{
+		{pam.Rhost, rhost},
+		// A service name as terminal, as sshd and cron do: pam_access and
+		// pam_time match on it, and there is no terminal.
+		{pam.Tty, "rexec"},
+		{pam.User, user},
+	} {
+		if err := l.tx.SetItem(item.name, item.value); err != nil {
+			return &Error{Call: "set_item", Status: err}
+		}
 	}
 	if password == nil {
 		password = []byte{}

@@ -37,6 +37,8 @@ type Server struct {
 	// Exit ends the process when the grace time is over inside a PAM module,
 	// which nothing else can interrupt. It does not return.
 	Exit func(status int)
+
+	ready *login.Login // a transaction that waits for its user
 }
 
 // Serve runs the protocol of rexecd(8) on one connection, from the first byte

@@ -24,6 +24,25 @@ type user struct {
 	root  bool // this process can become the user and open a session
 }
 
+// StandBy loads what every login needs, PAM's modules and those of the name
+// service, before there is a connection.
+func (s *Server) StandBy() error {
+	if root, err := passwd.Lookup("root"); err == nil {
+		_, _ = root.Groups() // for what it loads
+	}
+	return s.prepare()
+}
+
+// prepare starts a transaction, for whom it may be.
+func (s *Server) prepare() error {
+	if err := session.RestoreLimits(); err != nil {
+		return err
+	}
+	var err error
+	s.ready, err = login.Start(s.PAM)
+	return err
+}
+
 // authenticate asks PAM who the peer is and whether they may come in. Whatever
 // is refused here is refused along the same road, with the same bytes: the
 // stack runs for an unknown name and for root as it does for a wrong password,
@@ -34,15 +53,13 @@ func (r *request) authenticate() (*user, error) {
 	if err := r.admitted(); err != nil {
 		return nil, refused(tryAgain, err)
 	}
-	if err := session.RestoreLimits(); err != nil {
-		return nil, refused(tryAgain, err)
+	if r.ready == nil {
+		if err := r.prepare(); err != nil {
+			return nil, refused(tryAgain, err)
+		}
 	}
-	u := &user{request: r, root: os.Geteuid() == 0}
-	var err error
-	if u.login, err = login.Start(r.PAM, r.conn.Peer.Addr().String()); err != nil {
-		return nil, refused(tryAgain, err)
-	}
-	if err = u.authenticate(); err != nil {
+	u := &user{request: r, root: os.Geteuid() == 0, login: r.ready}
+	if err := u.authenticate(); err != nil {
 		u.close()
 		return nil, err
 	}
@@ -54,8 +71,8 @@ func (u *user) authenticate() error {
 	if barred != nil {
 		scramble(u.Request)
 	}
-	nullok := u.PermitEmptyPassword
-	err := u.grace.during("pam_authenticate", func() error { return u.login.Authenticate(name, u.Password, nullok) })
+	rhost, nullok := u.conn.Peer.Addr().String(), u.PermitEmptyPassword
+	err := u.grace.during("pam_authenticate", func() error { return u.login.Authenticate(rhost, name, u.Password, nullok) })
 	u.Wipe()
 	u.delay = u.login.Delay()
 	switch wait := u.admitted(); {
@@ -72,6 +89,7 @@ func (u *user) authenticate() error {
 		return refused(publicReason(err, loginIncorrect), err)
 	}
 	if u.entry == nil { // PAM may have made the account
+		var err error
 		if u.entry, err = u.lookup(); err != nil {
 			return refused(loginIncorrect, err)
 		}

@@ -31,6 +31,9 @@ func CatchStop() (*Stop, error) {
 	return &Stop{p[0]}, nil
 }
 
+// Fd is readable when there is a request; each byte is a signal's number.
+func (s *Stop) Fd() int { return s.fd }
+
 // signal is the request that made the pipe readable.
 func (s *Stop) signal() syscall.Signal {
 	var b [1]byte

@@ -1,0 +1,140 @@
+package standby
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors of a handler that waits: the supervisor's end of the talk, then
+// the listening sockets.
+const (
+	controlFd     = 3
+	firstListenFd = 4
+)
+
+// Verdicts of the supervisor on a connection.
+const (
+	serve  = 'y'
+	refuse = 'n'
+)
+
+// A Place is where a handler that was started ahead of its connection waits for
+// it.
+type Place struct {
+	epoll     int
+	listeners []int
+}
+
+// TakePlace takes over what Supervisor passed: listeners is how many sockets.
+func TakePlace(listeners int) (*Place, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create", err)
+	}
+	p := &Place{epoll: epoll}
+	add := func(fd int, events uint32) error {
+		unix.CloseOnExec(fd)
+		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+	}
+	if err := add(controlFd, unix.EPOLLIN); err != nil {
+		return nil, err
+	}
+	for fd := firstListenFd; fd < firstListenFd+listeners; fd++ {
+		// Exclusive: one connection wakes one of the handlers that wait for it.
+		if err := add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
+			return nil, err
+		}
+		p.listeners = append(p.listeners, fd)
+	}
+	return p, nil
+}
+
+// Accept waits for a connection and tells the supervisor of it. It returns the
+// connected socket and whether the supervisor lets it be served; -1 when this
+// handler is to go without having served.
+func (p *Place) Accept() (fd int, served bool, err error) {
+	defer p.close()
+	events := make([]unix.EpollEvent, 4)
+	for {
+		n, err := unix.EpollWait(p.epoll, events, -1)
+		if err != nil && err != unix.EINTR {
+			return -1, false, os.NewSyscallError("epoll_wait", err)
+		}
+		for _, e := range events[:max(n, 0)] {
+			if e.Fd == controlFd {
+				return -1, false, nil // the supervisor has closed its end
+			}
+			fd, peer, err := unix.Accept4(int(e.Fd), unix.SOCK_CLOEXEC)
+			switch {
+			case err == nil:
+				served, err := announce(peer)
+				return fd, served, err
+			case !passing(err):
+				return -1, false, os.NewSyscallError("accept", err)
+			}
+		}
+	}
+}
+
+// passing tells whether accept failed for this connection only: taken by
+// another handler, or gone again (accept(2), "Error handling").
+func passing(err error) bool {
+	for _, e := range []unix.Errno{unix.EAGAIN, unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENOPROTOOPT,
+		unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// announce tells the supervisor that this handler is busy, and with whom.
+func announce(peer unix.Sockaddr) (served bool, err error) {
+	if _, err := unix.Write(controlFd, []byte(source(peer).String())); err != nil {
+		return true, nil // the supervisor has gone since: no limits, and no reason to drop the peer
+	}
+	var verdict [1]byte
+	for {
+		n, err := unix.Read(controlFd, verdict[:])
+		switch {
+		case err == unix.EINTR:
+		case err != nil || n == 0:
+			return true, nil
+		case verdict[0] == serve, verdict[0] == refuse:
+			return verdict[0] == serve, nil
+		default:
+			return false, fmt.Errorf("unknown verdict %q of the supervisor", verdict)
+		}
+	}
+}
+
+// close lets go of the listening sockets: a command that runs for days must not
+// keep the port open after the service has stopped. The control socket stays: its
+// end tells the supervisor that this process has ended.
+func (p *Place) close() {
+	for _, fd := range p.listeners {
+		unix.Close(fd)
+	}
+	unix.Close(p.epoll)
+}
+
+// source is what limits per source count: an IPv4 address, or an IPv6 network
+// of 64 bits, which is what one customer gets.
+func source(sa unix.Sockaddr) netip.Prefix {
+	var addr netip.Addr
+	bits := 32
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		addr = netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		if addr = netip.AddrFrom16(sa.Addr).Unmap(); addr.Is6() {
+			bits = 64
+		}
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}
