@@ -95,7 +95,7 @@ func private(fd int, kind uint32) error {
 		return errors.New("it is neither a plain file nor a folder: remove it")
 	case int(st.Uid) != os.Geteuid():
 		return fmt.Errorf("it belongs to user %d: remove it", st.Uid)
-	case st.Mode&0o077 != 0:
+	case st.Mode&0o022 != 0, kind == unix.S_IFREG && st.Mode&0o077 != 0:
 		return fmt.Errorf("others may use it (mode %04o): remove it", st.Mode&0o7777)
 	case kind == unix.S_IFREG && st.Nlink != 1:
 		return fmt.Errorf("it has %d names: remove it", st.Nlink)

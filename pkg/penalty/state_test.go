@@ -54,7 +54,7 @@ func TestAStateThatOthersCouldHaveMadeIsNotUsed(t *testing.T) {
 		{"the folder is a symbolic link", func(t *testing.T, dir, _ string) error { mkdir(t, dir+"2"); return os.Symlink(dir+"2", dir) }},
 		{"the folder is a file", func(t *testing.T, dir, _ string) error { return os.WriteFile(dir, nil, 0o600) }},
 		{"others may write to the folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o777) }},
-		{"others may read the folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o755) }},
+		{"a group may write to the folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o770) }},
 		{"another's folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chown(dir, 1234, 1234) }},
 		{"the file is a symbolic link", func(t *testing.T, dir, file string) error {
 			mkdir(t, dir)
@@ -67,6 +67,7 @@ func TestAStateThatOthersCouldHaveMadeIsNotUsed(t *testing.T) {
 			mkdir(t, dir)
 			return os.WriteFile(file, nil, 0o602)
 		}},
+		{"others may read the file", func(t *testing.T, dir, file string) error { mkdir(t, dir); return os.WriteFile(file, nil, 0o604) }},
 		{"another's file", func(t *testing.T, dir, file string) error {
 			mkdir(t, dir)
 			os.WriteFile(file, nil, 0o600)
