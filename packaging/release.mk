@@ -19,7 +19,7 @@ endef
 
 # Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
 deb: build $(NFPM)
-	$(call stage,deb,debian,UNITDIR=/lib/systemd/system ZSHDIR=/usr/share/zsh/vendor-completions)
+	$(call stage,deb,debian,ZSHDIR=/usr/share/zsh/vendor-completions)
 	@# Debian's own names for the documentation: copyright instead of LICENSE, its form of changelog, all but small files compressed.
 	for p in rexecd rexec; do d=build/stage/deb/$$([ $$p = rexecd ] && echo server || echo client); \
 		doc=$$d/usr/share/doc/$$p; \
@@ -34,25 +34,42 @@ deb: build $(NFPM)
 RPMARCH = $(subst amd64,x86_64,$(subst arm64,aarch64,$(ARCH)))
 rpm: build $(NFPM)
 	$(call stage,rpm,fedora)
+	$(call rpm_docs,rpm,1)
 	$(call stamp,build/stage/rpm)
 	$(call nfpm,rpm,rpm,1,$(PACKAGES)/rexecd-$(VERSION)-1.$(RPMARCH).rpm,$(PACKAGES)/rexec-$(VERSION)-1.$(RPMARCH).rpm)
 	@# SUSE's PAM file includes other stacks; the client is the same.
 	$(call stage,suse,suse)
+	$(call rpm_docs,suse,1.suse)
 	$(call stamp,build/stage/suse)
 	$(call nfpm,rpm,suse,1.suse,$(PACKAGES)/rexecd-$(VERSION)-1.suse.$(RPMARCH).rpm)
 
+# rpm marks documentation as such and keeps a changelog of its own.
+define rpm_docs
+	for p in server:rexecd client:rexec; do d=build/stage/$(1)/$${p%:*}; doc=build/stage/$(1)/$${p#*:}-doc; mkdir -p $$doc/usr/share; \
+		mv $$d/usr/share/doc $$doc/usr/share/; if [ -d $$d/usr/share/man ]; then mv $$d/usr/share/man $$doc/usr/share/; fi; done
+	printf -- '- semver: %s\n  date: %s\n  packager: %s\n  changes:\n    - note: CHANGELOG.md in the documentation folder lists what changed.\n' \
+		$(VERSION)-$(2) "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)" '$(MAINTAINER)' >build/stage/$(1)/changelog.yaml
+endef
+
 # nfpm FORMAT STAGE RELEASE SERVER-PACKAGE [CLIENT-PACKAGE]
-MAINTAINER = The rexecd authors <rexecd@localhost>
+# Debian's control file has no field License, and nfpm would write one; rpm wants every file of documentation named as such.
+nfpm_yaml_deb = sed /^license:/d packaging/nfpm/$(2).yaml
+nfpm_yaml_rpm = echo 'changelog: build/stage/$(1)/changelog.yaml'; cat packaging/nfpm/$(2).yaml; cd build/stage/$(1)/$(2)-doc; \
+	find . -type f -printf '  - {src: build/stage/$(1)/$(2)-doc/%P, dst: /%P, type: doc}\n' | LC_ALL=C sort; \
+	find . -type l -printf '  - {src: %l, dst: /%P, type: symlink}\n' | LC_ALL=C sort
+nfpm_one = ( $(call nfpm_yaml_$(1),$(2),$(3)) ) >build/stage/$(2)/$(3).yaml && \
+	$(NFPM) package --config build/stage/$(2)/$(3).yaml --packager $(1) --target $(4) >/dev/null
+MAINTAINER ?= The rexecd authors <rexecd@localhost>
 define nfpm
 	mkdir -p $(PACKAGES)
 	umask 022; export VERSION=$(VERSION) ARCH=$(ARCH) STAGE=build/stage/$(2) RELEASE=$(3) MAINTAINER='$(MAINTAINER)'; \
-	$(NFPM) package --config packaging/nfpm/rexecd.yaml --packager $(1) --target $(4); \
-	$(if $(5),$(NFPM) package --config packaging/nfpm/rexec.yaml --packager $(1) --target $(5))
+	$(call nfpm_one,$(1),$(2),rexecd,$(4)); \
+	$(if $(5),$(call nfpm_one,$(1),$(2),rexec,$(5)))
 endef
 
 # The source as it is committed, or, in an unpacked source tarball, as it lies there.
 NAME    = rexecd-$(VERSION)
-sources = { git ls-files 2>/dev/null || find . -type f -not -path './build/*' -not -path './dist/*' -printf '%P\n'; } | LC_ALL=C sort
+sources = { git ls-files 2>/dev/null | while IFS= read -r f; do [ ! -e "$$f" ] || echo "$$f"; done | grep . || find . -type f -not -path './build/*' -not -path './dist/*' -printf '%P\n'; } | LC_ALL=C sort
 tarball = LC_ALL=C tar --create --format=gnu --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=u=rwX,go=rX --sort=name
 
 dist: build deb rpm

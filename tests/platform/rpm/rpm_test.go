@@ -1,0 +1,121 @@
+// Package rpm installs the rpm packages into a private host, which has rpm and an empty database of packages, and takes
+// them away again.
+package rpm
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"rexecd/tests/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+// built returns the paths of the packages in build/packages that match.
+func built(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../../build/packages/" + pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no packages %s, %v; run make rpm", pattern, err)
+	}
+	return files
+}
+
+func TestTheFilesAndTheirKinds(t *testing.T) {
+	for _, family := range []struct{ file, auth string }{
+		{"rexecd-*-1.x86_64.rpm", "auth       substack     password-auth"},
+		{"rexecd-*-1.suse.x86_64.rpm", "auth       include      common-auth"},
+	} {
+		p := built(t, family.file)[0]
+		config := strings.Fields(lab.Run(t, "rpm", "-qp", "--configfiles", p))
+		want := []string{"/etc/fail2ban/filter.d/rexecd.conf", "/etc/fail2ban/jail.d/rexecd.conf", "/etc/pam.d/rexec", "/etc/rexecd.toml", "/etc/xinetd.d/rexec"}
+		if !slices.Equal(config, want) {
+			t.Errorf("%s: configuration files %q; want %q", family.file, config, want)
+		}
+		list := strings.Split(lab.Run(t, "rpm", "-qlp", p), "\n")
+		for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/lib/systemd/system/rexec.socket", "/usr/lib/systemd/system/rexec@.service",
+			"/usr/lib/systemd/catalog/rexecd.catalog", "/usr/lib/firewalld/services/rexec.xml", "/usr/share/man/man8/in.rexecd.8.gz",
+			"/usr/share/man/man8/rexecd.8.gz", "/usr/share/man/man5/rexecd.toml.5.gz", "/usr/share/doc/rexecd/SECURITY.md"} {
+			if !slices.Contains(list, f) {
+				t.Errorf("%s: no %s", family.file, f)
+			}
+		}
+		dir := t.TempDir()
+		lab.Run(t, "sh", "-c", `rpm2cpio "$1" | (cd "$2" && cpio --quiet -id --no-absolute-filenames)`, "sh", p, dir)
+		if stack, err := os.ReadFile(dir + "/etc/pam.d/rexec"); err != nil || !strings.Contains(string(stack), family.auth) {
+			t.Errorf("%s: the PAM file is another family's: %v\n%s", family.file, err, stack)
+		}
+	}
+	if list := lab.Run(t, "rpm", "-qlp", built(t, "rexec-*.rpm")[0]); !strings.Contains(list, "/usr/bin/rexec\n") || !strings.Contains(list, "/man1/rexec.1.gz\n") {
+		t.Errorf("the client's files:\n%s", list)
+	}
+}
+
+// --nodeps: the host is a Debian, whose libraries rpm does not know.
+func TestInstallEditUpgradeErase(t *testing.T) {
+	server := built(t, "rexecd-*-1.x86_64.rpm")[0]
+	lab.Run(t, "mkdir", "-p", "/var/lib/rpm")
+	lab.Run(t, "rpm", "--initdb")
+	before := files(t)
+	lab.Run(t, "rpm", "-i", "--nodeps", server)
+	if out, err := exec.Command("in.rexecd", "-version").Output(); err != nil || !strings.HasPrefix(string(out), "in.rexecd ") {
+		t.Errorf("in.rexecd -version: %q, %v", out, err)
+	}
+	if st, err := os.Stat("/etc/systemd/system/sockets.target.wants/rexec.socket"); err == nil {
+		t.Errorf("installation enabled the socket: %v", st.Name())
+	}
+
+	// With no systemd, the removal scriptlet's in.rexecd -remove takes the line out.
+	if err := os.WriteFile("/etc/inetd.conf", []byte("# the site's own\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lab.Run(t, "in.rexecd", "-install")
+	if err := os.WriteFile("/etc/rexecd.toml", []byte("log_command = true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lab.Run(t, "rpm", "-U", "--nodeps", "--replacepkgs", server)
+	if text, err := os.ReadFile("/etc/rexecd.toml"); err != nil || string(text) != "log_command = true\n" {
+		t.Errorf("after the upgrade /etc/rexecd.toml is %q, %v", text, err)
+	}
+	if text, _ := os.ReadFile("/etc/inetd.conf"); !strings.Contains(string(text), "in.rexecd") {
+		t.Errorf("the upgrade took the line out of /etc/inetd.conf: %q", text)
+	}
+
+	lab.Run(t, "rpm", "-e", "rexecd")
+	if text, _ := os.ReadFile("/etc/inetd.conf"); string(text) != "# the site's own\n" {
+		t.Errorf("after removal /etc/inetd.conf is %q", text)
+	}
+	os.Remove("/etc/inetd.conf")
+	var left []string
+	for _, f := range files(t) {
+		if _, old := slices.BinarySearch(before, f); !old && f != "/etc/rexecd.toml.rpmsave" {
+			left = append(left, f)
+		}
+	}
+	if len(left) != 0 {
+		t.Errorf("left after removal:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+func files(t *testing.T) []string {
+	t.Helper()
+	all := lab.Run(t, "find", "/etc", "/usr", "/var/lib", "-xdev", "-path", "/var/lib/rpm", "-prune", "-o", "-path", "/var/lib/systemd/catalog", "-prune", "-o", "-print")
+	list := strings.Split(strings.TrimSpace(all), "\n")
+	slices.Sort(list)
+	return list
+}
+
+// The last test, and one more reason for a private host: rpmlint unpacks with cpio, and a path in these packages begins with
+// a slash.
+func TestRpmlintFindsNothing(t *testing.T) {
+	for _, p := range built(t, "*.rpm") {
+		out, err := exec.Command("rpmlint", "-c", "../../../packaging/rpmlint.toml", p).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "0 errors, 0 warnings") {
+			t.Errorf("rpmlint %s: %v\n%s", filepath.Base(p), err, out)
+		}
+	}
+}
