@@ -27,6 +27,7 @@ type options struct {
 	conns   int
 	only    string
 	also    string
+	server  string
 	standby int
 }
 
@@ -41,6 +42,7 @@ func main() {
 	flag.BoolVar(&opt.soak, "soak", false, "soak instead: look for what connections leave behind")
 	flag.IntVar(&opt.conns, "n", 20000, "connections of the soak")
 	flag.StringVar(&opt.only, "only", "", "comma-separated figures: latency,rate,memory,throughput,held,ssh,systemd")
+	flag.StringVar(&opt.server, "server", "", "in.rexecd to measure, instead of one that make builds")
 	flag.StringVar(&opt.also, "also", "", "comma-separated paths of other builds of in.rexecd to measure beside it; results.md stays as it is")
 	flag.IntVar(&opt.standby, "standby", 4, "handlers that the warm standby keeps ready")
 	flag.Parse()
@@ -90,7 +92,7 @@ func outside(opt options) error {
 	if err := enterModule(); err != nil {
 		return err
 	}
-	if err := prepare(); err != nil {
+	if err := prepare(opt); err != nil {
 		return err
 	}
 	if opt.soak {
@@ -117,7 +119,7 @@ func outside(opt options) error {
 	}
 	report := markdown(figures, time.Since(start))
 	fmt.Print(report)
-	if opt.quick || opt.only != "" || opt.also != "" {
+	if opt.quick || opt.only != "" || opt.also != "" || opt.server != "" {
 		return nil
 	}
 	if err := os.WriteFile("tests/bench/results.md", []byte(report), 0o644); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // prepare puts everything the stages run into workDir: the private hosts have no network and no /tmp of the machine.
-func prepare() error {
+func prepare(opt options) error {
 	if err := os.MkdirAll(workDir, 0o755); err != nil {
 		return err
 	}
@@ -21,10 +21,15 @@ func prepare() error {
 		{"cc", "-O2", "-Wall", "-o", workDir + "/floor", src + "floor.c"},
 		{"cc", "-O2", "-Wall", "-o", workDir + "/reference", src + "reference.c", "-lpam"},
 		{"cc", "-O2", "-Wall", "-fPIC", "-shared", "-o", workDir + "/pam_count.so", src + "pam_count.c", "-lpam"},
-		{"make", "-s", "build/in.rexecd"}, // what ships, with its own flags
-		{"cp", "build/in.rexecd", workDir + "/in.rexecd"},
 		{"tests/lab/fetch-debs", workDir + "/debs", "rsh-server", "openssh-server", "openssh-client", "sshpass", "libwrap0"},
 	}
+	if opt.server == "" {
+		opt.server = "build/in.rexecd"
+		steps = append(steps, []string{"make", "-s", opt.server}) // what ships, with its own flags
+	}
+	steps = append(steps, []string{"cp", opt.server, workDir + "/in.rexecd"})
+	// What a file system has yet to write counts as dirty memory of every process that maps it.
+	steps = append(steps, []string{"sync", "-f", workDir})
 	for _, s := range steps {
 		cmd := exec.Command(s[0], s[1:]...)
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

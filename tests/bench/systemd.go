@@ -45,6 +45,9 @@ func insideSystemd(opt options) error {
 	if err := addUser(); err != nil {
 		return err
 	}
+	if err := shippedSettings(); err != nil {
+		return err
+	}
 	f := newFigures()
 	all, err := startUnits(candidates(opt))
 	if err != nil {
