@@ -6,6 +6,7 @@ uninstall: uninstall-server uninstall-client
 
 D    = $(DESTDIR)
 INST = install -D -m 644
+UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service
 
 # Files that an administrator edits are never overwritten by `make install` on a live host: what is there stays.
 # The server's path in units and entries follows SBINDIR.
@@ -20,7 +21,7 @@ install-server:
 	$(INST) cmd/in.rexecd/in.rexecd.8 $(D)$(MANDIR)/man8/in.rexecd.8
 	ln -sf in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8
 	$(INST) cmd/in.rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
-	for u in rexec.socket rexec@.service; do \
+	for u in $(UNITS); do \
 		sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
 	$(INST) systemd/rexecd.catalog $(D)$(CATALOGDIR)/rexecd.catalog
 	$(INST) packaging/firewalld/rexec.xml $(D)$(FIREWALLDDIR)/rexec.xml
@@ -51,7 +52,7 @@ endef
 
 uninstall-server:
 	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(MANDIR)/man8/in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8 $(D)$(MANDIR)/man5/rexecd.toml.5
-	rm -f $(D)$(UNITDIR)/rexec.socket $(D)$(UNITDIR)/rexec@.service $(D)$(CATALOGDIR)/rexecd.catalog
+	rm -f $(addprefix $(D)$(UNITDIR)/,$(UNITS)) $(D)$(CATALOGDIR)/rexecd.catalog
 	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(D)$(BASHDIR)/in.rexecd $(D)$(ZSHDIR)/_in.rexecd
 	rm -rf $(D)$(DOCDIR)/rexecd
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)

@@ -54,7 +54,8 @@ endef
 # nfpm FORMAT STAGE RELEASE SERVER-PACKAGE [CLIENT-PACKAGE]
 # Debian's control file has no field License, and nfpm would write one; rpm wants every file of documentation named as such.
 nfpm_yaml_deb = sed /^license:/d packaging/nfpm/$(2).yaml
-nfpm_yaml_rpm = echo 'changelog: build/stage/$(1)/changelog.yaml'; cat packaging/nfpm/$(2).yaml; cd build/stage/$(1)/$(2)-doc; \
+nfpm_yaml_rpm = echo 'changelog: build/stage/$(1)/changelog.yaml'; cat packaging/nfpm/$(2).yaml; \
+	echo '  - {dst: /usr/share/doc/$(2), type: dir}'; cd build/stage/$(1)/$(2)-doc; \
 	find . -type f -printf '  - {src: build/stage/$(1)/$(2)-doc/%P, dst: /%P, type: doc}\n' | LC_ALL=C sort; \
 	find . -type l -printf '  - {src: %l, dst: /%P, type: symlink}\n' | LC_ALL=C sort
 nfpm_one = ( $(call nfpm_yaml_$(1),$(2),$(3)) ) >build/stage/$(2)/$(3).yaml && \

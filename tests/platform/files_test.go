@@ -1,0 +1,143 @@
+package platform
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"rexecd/tests/lab"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The ids are written in three places, for three readers.
+func TestTheMessageIDsAgree(t *testing.T) {
+	id := regexp.MustCompile(`\b[0-9a-f]{32}\b`)
+	ids := func(path string) []string {
+		found := id.FindAllString(read(t, root(t)+path), -1)
+		slices.Sort(found)
+		return found
+	}
+	server, catalog, manual := ids("/pkg/audit/audit.go"), ids("/systemd/rexecd.catalog"), ids("/cmd/in.rexecd/in.rexecd.8")
+	if len(server) == 0 || !slices.Equal(server, catalog) || !slices.Equal(server, manual) {
+		t.Errorf("pkg/audit  %q\ncatalog    %q\nin.rexecd.8 %q", server, catalog, manual)
+	}
+}
+
+// Every setting that the shipped file shows, with the "#" taken away, is one that the server takes, and the manual has it.
+func TestTheShippedSettingsAreTheServers(t *testing.T) {
+	prepareHost(t)
+	setting := regexp.MustCompile(`(?m)^#(\[?[a-z][a-z_0-9]*(?:\]| = ))`)
+	text := setting.ReplaceAllString(read(t, root(t)+"/packaging/rexecd.toml"), "$1")
+	file := filepath.Join(t.TempDir(), "all.toml")
+	write(t, file, text)
+	out, _ := exec.Command(installed, "-check", "-config", file).CombinedOutput()
+	if !strings.Contains(string(out), "settings: "+file+"\n") {
+		t.Errorf("in.rexecd -check with every setting on says\n%s", out)
+	}
+	manual := read(t, root(t)+"/cmd/in.rexecd/rexecd.toml.5")
+	for _, m := range regexp.MustCompile(`(?m)^([a-z_0-9]+) = `).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(manual, ".It Cm "+m[1]+" No = ") {
+			t.Errorf("rexecd.toml(5) says nothing of %s", m[1])
+		}
+	}
+	if n := strings.Count(text, " = "); n < 10 {
+		t.Errorf("the shipped file shows %d settings", n)
+	}
+}
+
+// `in.rexecd -h` is the server's own list of flags.
+func TestTheManualAndTheCompletionsHaveEveryFlag(t *testing.T) {
+	prepareHost(t)
+	usage := lab.Run(t, installed, "-h")
+	manual := read(t, root(t)+"/cmd/in.rexecd/in.rexecd.8")
+	bash, zsh := read(t, root(t)+"/packaging/completion/in.rexecd.bash"), read(t, root(t)+"/packaging/completion/_in.rexecd")
+	seen := 0
+	for _, m := range regexp.MustCompile(`[ [|]-([a-z][a-z-]+)`).FindAllStringSubmatch(usage, -1) {
+		name := m[1]
+		if name == "mn" {
+			continue
+		}
+		seen++
+		if !strings.Contains(manual, ".It Fl "+name) && !strings.Contains(manual, ".Fl "+name) {
+			t.Errorf("in.rexecd(8) says nothing of -%s", name)
+		}
+		if !strings.Contains(bash, "-"+name) || !strings.Contains(zsh, "'-"+name+"[") && !strings.Contains(zsh, ")-"+name+"[") {
+			t.Errorf("a completion lacks -%s", name)
+		}
+	}
+	if seen < 8 {
+		t.Errorf("found %d flags in\n%s", seen, usage)
+	}
+}
+
+func TestBashCompletesTheServersFlags(t *testing.T) {
+	out := lab.Run(t, "bash", "-c", `. "$1"; COMP_WORDS=(in.rexecd -in); COMP_CWORD=1; _in_rexecd; echo "${COMPREPLY[*]}"`, "bash", root(t)+"/packaging/completion/in.rexecd.bash")
+	if out != "-install\n" {
+		t.Errorf("in.rexecd -in<Tab> gives %q", out)
+	}
+}
+
+// whatis reads the NAME sections of installed manuals.
+func TestWhatisKnowsTheManuals(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man")
+	for _, page := range []string{"in.rexecd.8", "rexecd.toml.5"} {
+		write(t, filepath.Join(dir, "man"+page[len(page)-1:], page), read(t, root(t)+"/cmd/in.rexecd/"+page))
+	}
+	lab.Run(t, "makewhatis", dir)
+	for name, want := range map[string]string{
+		"in.rexecd": "remote execution server", "rexecd": "remote execution server", "rexecd.toml": "settings of the remote execution server",
+	} {
+		if out := lab.Run(t, "mwhatis", "-M", dir, name); !strings.Contains(out, want) {
+			t.Errorf("whatis %s: %q", name, out)
+		}
+	}
+}
+
+// make install needs no root under a DESTDIR, follows the variables, and uninstall takes back what install put there, but
+// not what was edited.
+func TestMakeInstallAndUninstall(t *testing.T) {
+	lab.AddUser(t, lab.User{Name: "builder", Password: "x"})
+	tree := filepath.Join(t.TempDir(), "tree")
+	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
+	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
+	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
+	lab.Run(t, "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(tree)))
+	dest := "/home/builder/dest"
+	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
+	lab.Run(t, "runuser", append(args, "install")...)
+	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
+		if _, err := os.Stat(dest + f); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, unit := range []string{"rexec@.service", "rexec-standby.service"} {
+		if text := read(t, dest+"/opt/units/"+unit); !strings.Contains(text, "/opt/rexec/sbin/in.rexecd") || strings.Contains(text, "/usr/sbin/in.rexecd") {
+			t.Errorf("%s does not follow SBINDIR:\n%s", unit, text)
+		}
+	}
+	if !strings.Contains(read(t, dest+"/opt/etc/pam.d/rexec"), "openSUSE") {
+		t.Error("PAMFAMILY=suse installed another family's file")
+	}
+	write(t, dest+"/opt/etc/rexecd.toml", "grace = 30\n")
+	lab.Run(t, "runuser", append(args, "install")...)
+	if text := read(t, dest+"/opt/etc/rexecd.toml"); text != "grace = 30\n" {
+		t.Errorf("a second install overwrote the edited settings: %q", text)
+	}
+	lab.Run(t, "runuser", append(args, "uninstall")...)
+	left := strings.Fields(lab.Run(t, "find", dest, "(", "-type", "f", "-o", "-type", "l", ")"))
+	if want := []string{dest + "/opt/etc/rexecd.toml"}; !slices.Equal(left, want) {
+		t.Errorf("after uninstall: %q; want only what was edited, %q", left, want)
+	}
+}
