@@ -10,6 +10,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -37,7 +38,7 @@ func main() {
 		return
 	}
 	var opt options
-	stage := flag.String("stage", "", "internal: host, systemd or soak")
+	stage := flag.String("stage", "", "internal: the part that runs in a private host")
 	flag.BoolVar(&opt.quick, "quick", false, "few rounds, about a minute; results.md stays as it is")
 	flag.BoolVar(&opt.soak, "soak", false, "soak instead: look for what connections leave behind")
 	flag.IntVar(&opt.conns, "n", 20000, "connections of the soak")
@@ -56,6 +57,8 @@ func main() {
 		err = insideSystemd(opt)
 	case "soak":
 		err = insideSoak(opt)
+	case "soak-systemd":
+		err = insideSoakSystemd(opt)
 	default:
 		err = fmt.Errorf("unknown stage %q", *stage)
 	}
@@ -96,10 +99,7 @@ func outside(opt options) error {
 		return err
 	}
 	if opt.soak {
-		if err := enter("tests/lab/private-host", "soak", opt); err != nil {
-			return err
-		}
-		return nil
+		return errors.Join(enter("tests/lab/private-host", "soak", opt), enter("tests/lab/private-systemd", "soak-systemd", opt))
 	}
 	figures := newFigures()
 	for _, path := range opt.others() {
