@@ -25,7 +25,7 @@ func TestEveryKindOfAddressIsServed(t *testing.T) {
 		{"another local IPv6 address", "fd00::2", "", "fd00::2", "fd00::2"},
 		{"IPv4 mapped into IPv6", "::", "127.0.0.2", "127.0.0.1", "127.0.0.2"},
 		{"IPv6 on every address", "::", "::1", "::1", "::1"},
-		{"IPv6 link-local", "::", "fe80::77%lo", "fe80::77%1", "fe80::77"},
+		{"IPv6 link-local", "::", "fe80::77%lo", "fe80::77%lo", "fe80::77"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			stack, file := recorder(t)
