@@ -140,6 +140,55 @@ func TestAChildInTheBackgroundKeepsTheClientWaitingUnlessToldOtherwise(t *testin
 	}
 }
 
+func TestWithMTheStderrConnectionEndsTooAlthoughTheClientHalfClosedIt(t *testing.T) {
+	t.Parallel()
+	s := serve(t, lab.Handler{Args: []string{"-m"}})
+	u := newUser(t, lab.User{})
+	session := lab.Open(t, s.Addr, u.Name, u.Password, "echo begun; read x; sleep 1000 & echo $!").Started(t)
+	session.Line(t)
+	if err := session.Stderr.CloseWrite(); err != nil { // as GNU's client does at once
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // the server sees it, or it sees it later: either must do
+	session.Primary.Write([]byte("\n"))
+	child := session.Line(t)
+	session.Stderr.SetReadDeadline(time.Now().Add(lab.Patience))
+	for _, conn := range []io.Reader{session.Primary, session.Stderr} {
+		if b, err := io.ReadAll(conn); len(b) != 0 || err != nil {
+			t.Errorf("read to the end: %q, %v", b, err)
+		}
+	}
+	n, _ := strconv.Atoi(child)
+	syscall.Kill(n, syscall.SIGKILL)
+}
+
+func TestAServerToldToStopBeforeTheCommandGoes(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	slow := lab.Room{Stack: "auth optional pam_exec.so quiet /bin/sleep 1000\n" + lab.Stack}
+	for name, c := range map[string]struct {
+		sent string
+		room lab.Room
+	}{
+		"while it reads":           {"\x00half a na", lab.Room{}},
+		"while PAM is asked":       {string(request(u, "echo no").Bytes()), slow},
+		"before it is sent a byte": {"", lab.Room{}},
+	} {
+		s := serve(t, lab.Handler{Room: c.room})
+		conn := lab.Dial(t, s.Addr)
+		io.WriteString(conn, c.sent)
+		p := s.Process(t, 0)
+		if c.room.Stack != "" {
+			lab.Eventually(t, "the module to sleep", func() bool { return read("/proc/"+itoa(p.Pid)+"/task/"+itoa(p.Pid)+"/children") != "" })
+		}
+		syscall.Kill(p.Pid, syscall.SIGTERM)
+		p.Wait(t)
+		if b, err := io.ReadAll(conn); len(b) != 0 {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+	}
+}
+
 func TestWithMTheOutputArrivesWholeBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, lab.Handler{Args: []string{"-m"}})
