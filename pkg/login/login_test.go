@@ -1,0 +1,476 @@
+package login
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/msteinert/pam/v2"
+)
+
+// stack is a PAM configuration of its own for the test; %s in it is the module
+// of testdata/module.c.
+func stack(t *testing.T, text string) Config {
+	t.Helper()
+	dir := t.TempDir()
+	if strings.Contains(text, "%s") {
+		text = strings.ReplaceAll(text, "%s", module(t))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rexec"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// libpam reads this one as well, for what the service leaves out.
+	if err := os.WriteFile(filepath.Join(dir, "other"), []byte("auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return Config{Service: "rexec", ConfDir: dir}
+}
+
+var built = struct {
+	dir, err string
+}{}
+
+// TestMain builds the module once.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rexecd-login-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	out, err := exec.Command("cc", "-shared", "-fPIC", "-Wall", "-Wextra", "-o", filepath.Join(dir, "module.so"), "testdata/module.c", "-lpam").CombinedOutput()
+	built.dir = dir
+	if err != nil {
+		built.err = fmt.Sprintf("cc: %v\n%s", err, out)
+	}
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+func module(t *testing.T) string {
+	t.Helper()
+	if built.err != "" {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.dir, "module.so")
+}
+
+// start starts a transaction and ends it with the test, on one thread.
+func start(t *testing.T, text string) *Login {
+	t.Helper()
+	runtime.LockOSThread()
+	l, err := Start(stack(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		l.Close()
+		runtime.UnlockOSThread()
+	})
+	return l
+}
+
+const permit = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
+
+// all runs the transaction from its start to its end and returns the first
+// error and the call it came from.
+func all(l *Login, user, password string) error {
+	if err := l.Authenticate("192.0.2.7", user, []byte(password), false); err != nil {
+		return err
+	}
+	if err := l.Account(false); err != nil {
+		return err
+	}
+	if err := l.Open(); err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+func TestPermittedUserGoesThroughEveryCall(t *testing.T) {
+	if err := all(start(t, permit), "alice", "secret"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFailureNamesItsCallAndItsStatus(t *testing.T) {
+	for _, tt := range []struct {
+		options          string // of pam_debug, which answers as it is told
+		call             string
+		status           pam.Error
+		expired, account bool
+	}{
+		{"auth=auth_err", "authenticate", pam.ErrAuth, false, false},
+		{"auth=user_unknown", "authenticate", pam.ErrUserUnknown, false, false},
+		{"auth=maxtries", "authenticate", pam.ErrMaxtries, false, false},
+		{"auth=authinfo_unavail", "authenticate", pam.ErrAuthinfoUnavail, false, false},
+		{"auth=abort", "authenticate", pam.ErrAbort, false, false},
+		{"acct=perm_denied", "acct_mgmt", pam.ErrPermDenied, false, false},
+		{"acct=acct_expired", "acct_mgmt", pam.ErrAcctExpired, false, true},
+		{"acct=new_authtok_reqd", "acct_mgmt", pam.ErrNewAuthtokReqd, true, false},
+		{"acct=authtok_expired", "acct_mgmt", pam.ErrAuthtokExpired, true, false},
+		{"cred=cred_err", "setcred", pam.ErrCred, false, false},
+		{"cred=cred_expired", "setcred", pam.ErrCredExpired, false, false},
+		{"open_session=session_err", "open_session", pam.ErrSession, false, false},
+		{"close_session=session_err", "close_session", pam.ErrSession, false, false},
+	} {
+		t.Run(tt.options, func(t *testing.T) {
+			l := start(t, "auth required pam_debug.so "+tt.options+"\naccount required pam_debug.so "+tt.options+"\nsession required pam_debug.so "+tt.options+"\n")
+			err := all(l, "alice", "secret")
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("%v; want an Error", err)
+			}
+			if e.Call != tt.call || !errors.Is(err, tt.status) || e.PasswordExpired() != tt.expired || e.AccountExpired() != tt.account {
+				t.Errorf("Call %q, status %v, password expired %v, account expired %v; want %q, %v, %v, %v",
+					e.Call, e.Status, e.PasswordExpired(), e.AccountExpired(), tt.call, tt.status, tt.expired, tt.account)
+			}
+			if !strings.HasPrefix(err.Error(), "pam_"+tt.call+": ") {
+				t.Errorf("text %q", err)
+			}
+		})
+	}
+}
+
+func TestDenyAndMissingServiceRefuse(t *testing.T) {
+	for _, text := range []string{
+		"auth required pam_deny.so\naccount required pam_permit.so\n",
+		"account required pam_permit.so\n", // no auth lines: those of "other"
+		"auth required pam_no_such_module.so\n",
+	} {
+		l := start(t, text)
+		if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), true); err == nil {
+			t.Errorf("%q let alice in", text)
+		}
+	}
+}
+
+func TestStartFailsWithoutAConfiguration(t *testing.T) {
+	l, err := Start(Config{Service: "rexec", ConfDir: filepath.Join(t.TempDir(), "absent")})
+	var e *Error
+	if l != nil || !errors.As(err, &e) || e.Call != "start" {
+		t.Errorf("Start = %v, %v; want an error of start", l, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("Close of no login = %v", err)
+	}
+}
+
+func TestThePasswordIsAnsweredOnceAndByteForByte(t *testing.T) {
+	for _, tt := range []struct {
+		options, password string
+		ok                bool
+	}{
+		{"prompts=1 want=secret", "secret", true},
+		{"prompts=1 want=secret", "Secret", false},
+		{"prompts=1 want=\xff\x01\xfe", "\xff\x01\xfe", true},
+		{"prompts=1 want=", "", true},
+		{"prompts=1 want=" + strings.Repeat("p", 511), strings.Repeat("p", 511), true},
+		{"prompts=2 want=secret", "secret", false},
+		{"talk want=secret", "secret", true},
+		{"talk want=other", "secret", false},
+		{"binary", "secret", false},
+		{"prompts=0", "secret", true},
+	} {
+		t.Run(fmt.Sprintf("%.40q", tt.options), func(t *testing.T) {
+			l := start(t, "auth required %s "+tt.options+"\naccount required pam_permit.so\n")
+			password := []byte(tt.password)
+			err := l.Authenticate("192.0.2.7", "alice", password, false)
+			if (err == nil) != tt.ok {
+				t.Errorf("Authenticate = %v; want ok %v", err, tt.ok)
+			}
+			if l.password != nil {
+				t.Errorf("the login still holds the password")
+			}
+			if string(password) != tt.password {
+				t.Errorf("the caller's password was changed")
+			}
+			if err != nil && tt.password != "" && strings.Contains(err.Error(), tt.password) {
+				t.Errorf("the password is in the error %q", err)
+			}
+		})
+	}
+}
+
+func TestNilPasswordIsAnEmptyOne(t *testing.T) {
+	l := start(t, "auth required %s prompts=1 want=\n")
+	if err := l.Authenticate("192.0.2.7", "alice", nil, true); err != nil {
+		t.Errorf("Authenticate = %v", err)
+	}
+}
+
+func TestAQuestionAfterAuthenticationGetsNoAnswer(t *testing.T) {
+	l := start(t, permit)
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("secret"), false); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := l.RespondPAM(pam.PromptEchoOff, "Password: "); err == nil || answer != "" {
+		t.Errorf("RespondPAM = %q, %v; want no answer", answer, err)
+	}
+	if answer, err := l.RespondPAM(pam.PromptEchoOn, "login: "); err != nil || answer != "alice" {
+		t.Errorf("RespondPAM = %q, %v; want the user's name", answer, err)
+	}
+	if answer, err := l.RespondPAM(pam.BinaryPrompt, ""); err == nil || answer != "" {
+		t.Errorf("RespondPAM = %q, %v; want no answer", answer, err)
+	}
+}
+
+func TestModuleThatChangesTheUserIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		at, user string
+		call     func(l *Login) error
+	}{
+		{"auth", "root", func(l *Login) error { return nil }},
+		{"auth", "alic", func(l *Login) error { return nil }},
+		{"acct", "root", func(l *Login) error { return l.Account(false) }},
+		{"open", "root", func(l *Login) error { return l.Open() }},
+	} {
+		t.Run(tt.at+" "+tt.user, func(t *testing.T) {
+			options := "user=" + tt.user + " at=" + tt.at
+			l := start(t, "auth required %s "+options+"\naccount required %s "+options+"\nsession required %s "+options+"\n")
+			err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false)
+			if err == nil {
+				err = tt.call(l)
+			}
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("changed the user to %q", tt.user)) {
+				t.Errorf("%v; want the change named", err)
+			}
+		})
+	}
+	l := start(t, "auth required %s user=alice\naccount required %s user=alice\nsession required %s user=alice\n")
+	if err := all(l, "alice", "x"); err != nil {
+		t.Errorf("the same name again = %v; want no error", err)
+	}
+}
+
+// record runs f on a stack whose module notes its calls, and returns them.
+func record(t *testing.T, options string, f func(l *Login)) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "calls")
+	l := start(t, strings.ReplaceAll("auth required %s O\naccount required %s O\nsession required %s O\n", "O", "record="+file+" "+options))
+	f(l)
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+func TestCallsComeInOrderWithTheirItemsAndEachIsUndoneOnce(t *testing.T) {
+	const items = " alice 2001:db8::7 rexec rexec"
+	for _, tt := range []struct {
+		name, options string
+		nullok        bool
+		want          []string
+	}{
+		{"a whole session", "", false, []string{"auth 0x1", "acct 0x1", "setcred 0x2", "open 0", "setcred 0x8", "close 0", "setcred 0x4"}},
+		{"empty passwords permitted", "", true, []string{"auth 0", "acct 0", "setcred 0x2", "open 0", "setcred 0x8", "close 0", "setcred 0x4"}},
+		{"refused by auth", "fail=auth", false, []string{"auth 0x1"}},
+		{"refused by account", "fail=acct", false, []string{"auth 0x1", "acct 0x1"}},
+		{"no credentials", "fail=setcred", false, []string{"auth 0x1", "acct 0x1", "setcred 0x2", "setcred 0x4"}},
+		{"no session, but others may be open", "fail=open", false, []string{"auth 0x1", "acct 0x1", "setcred 0x2", "open 0", "close 0", "setcred 0x4"}},
+		{"a session that does not close", "fail=close", false, []string{"auth 0x1", "acct 0x1", "setcred 0x2", "open 0", "setcred 0x8", "close 0", "setcred 0x4"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := record(t, tt.options, func(l *Login) {
+				if l.Authenticate("2001:db8::7", "alice", []byte("x"), tt.nullok) == nil && l.Account(tt.nullok) == nil {
+					l.Open()
+				}
+				// libpam answers for the undoing what the module answered for the doing.
+				if err := l.Close(); tt.options == "" && err != nil || tt.options == "fail=close" && err == nil {
+					t.Errorf("Close = %v", err)
+				}
+				for range 2 {
+					if err := l.Close(); err != nil {
+						t.Errorf("Close again = %v", err)
+					}
+				}
+			})
+			for i, line := range got {
+				got[i] = strings.TrimSuffix(line, items)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("calls:\n%s\nwant, each with %q:\n%s", strings.Join(got, "\n"), items, strings.Join(tt.want, "\n"))
+			}
+		})
+	}
+}
+
+func TestScriptOfPamExecSeesTheSessionOpenAndClose(t *testing.T) {
+	dir := t.TempDir()
+	file, script := filepath.Join(dir, "calls"), filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$PAM_TYPE $PAM_USER $PAM_RHOST $PAM_TTY $PAM_SERVICE\" >>"+file+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	line := " required pam_exec.so quiet " + script + "\n"
+	if err := all(start(t, "auth"+line+"account"+line+"session"+line+"auth required pam_permit.so\n"), "alice", "x"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	items := " alice 192.0.2.7 rexec rexec\n"
+	if want := "auth" + items + "account" + items + "open_session" + items + "close_session" + items; string(got) != want || err != nil {
+		t.Errorf("the script saw:\n%s%v\nwant:\n%s", got, err, want)
+	}
+}
+
+func TestWhatModulesSayIsKeptForTheFailingCallAndBounded(t *testing.T) {
+	l := start(t, "auth required pam_permit.so\naccount required %s say=100 fail=acct\n")
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err != nil {
+		t.Fatal(err)
+	}
+	err := l.Account(false)
+	var e *Error
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Message, "line 100 000") || len(e.Message) > maxMessage {
+		t.Errorf("Account = %.60q…; want the first of the lines, cut", err)
+	}
+	if len(l.messages) > maxMessages {
+		t.Errorf("%d messages are kept; want at most %d", len(l.messages), maxMessages)
+	}
+	if !strings.Contains(err.Error(), fmt.Sprintf("(%q)", e.Message)) {
+		t.Errorf("the text %.60q does not quote the message", err)
+	}
+}
+
+func TestWhatWasSaidBeforeIsNotTheReason(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(file, []byte("welcome"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l := start(t, "auth optional pam_echo.so file="+file+"\nauth required pam_permit.so\naccount required pam_deny.so\n")
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := l.Account(false); !errors.As(err, &e) || e.Message != "" {
+		t.Errorf("Account = %v; want no message: pam_echo spoke in the call before", err)
+	}
+}
+
+func TestMessageOfPamEchoIsGivenToTheUser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(file, []byte("\n \x1b[2J\r\nClosed for %u until noon\x07.\nsecond line\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l := start(t, "auth required pam_permit.so\naccount optional pam_echo.so file="+file+"\naccount required pam_deny.so\n")
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := l.Account(false); !errors.As(err, &e) || e.Message != "[2J" {
+		t.Errorf("Account = %v; want the first line that is not empty, without control characters", err)
+	}
+}
+
+func TestFirstLineHasNoControlCharacters(t *testing.T) {
+	for _, tt := range []struct {
+		messages []string
+		want     string
+	}{
+		{nil, ""},
+		{[]string{"", " ", "\n\n"}, ""},
+		{[]string{"", "one\ntwo", "three"}, "one"},
+		{[]string{"\r\n\tone\r\n"}, "one"},
+		{[]string{"a\x00b\x1bc\x7fd\u0085e\u009bf"}, "abcdef"},
+		{[]string{"caf\u00e9"}, "caf\u00e9"},
+	} {
+		if got := firstLine(tt.messages); got != tt.want {
+			t.Errorf("firstLine(%q) = %q; want %q", tt.messages, got, tt.want)
+		}
+	}
+}
+
+func TestInvalidTextOfAModuleBecomesValid(t *testing.T) {
+	l := &Login{}
+	for _, msg := range []string{"\xff\xfe", strings.Repeat("x", maxMessage-1) + "\u00e9"} {
+		l.messages = nil
+		if answer, err := l.RespondPAM(pam.TextInfo, msg); answer != "" || err != nil {
+			t.Errorf("RespondPAM = %q, %v", answer, err)
+		}
+		if got := l.messages[0]; got != strings.ToValidUTF8(got, "?") || len(got) > maxMessage {
+			t.Errorf("kept %q", got)
+		}
+	}
+}
+
+// libpam itself would sleep ten minutes here.
+func TestDelayAfterAFailureIsAskedForAndNotSlept(t *testing.T) {
+	const asked = 10 * time.Minute
+	l := start(t, fmt.Sprintf("auth optional pam_faildelay.so delay=%d\nauth required pam_deny.so\n", asked.Microseconds()))
+	if l.Delay() != 0 {
+		t.Errorf("Delay() = %v before anything was asked", l.Delay())
+	}
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err == nil {
+		t.Fatal("alice was let in")
+	}
+	if got := l.Delay(); got < asked/2 || got > asked*2 { // pam_fail_delay(3): up to a half more or less
+		t.Errorf("Delay() = %v; want about %v", got, asked)
+	}
+	if l = start(t, "auth required pam_deny.so\n"); l.Delay() != 0 {
+		t.Errorf("Delay() = %v in another transaction", l.Delay())
+	}
+}
+
+func TestEnvironmentIsSortedAndHasNoHintOfOurOwn(t *testing.T) {
+	l := start(t, "auth required pam_permit.so\naccount required pam_permit.so\nsession required %s env=ZED=1\nsession required %s env=EMPTY=\nsession required %s env=ALPHA=a=b\n")
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Open(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.Env()
+	if want := []string{"ALPHA=a=b", "EMPTY=", "ZED=1"}; !slices.Equal(got, want) || err != nil {
+		t.Errorf("Env() = %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestModulesSeeThatTheSessionIsForOneCommand(t *testing.T) {
+	dir := t.TempDir()
+	file, script := filepath.Join(dir, "class"), filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$XDG_SESSION_CLASS\" >>"+file+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := start(t, "auth required pam_permit.so\nsession required pam_exec.so quiet "+script+"\n")
+	if err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file); string(got) != "background\n" || err != nil {
+		t.Errorf("XDG_SESSION_CLASS in open_session = %q, %v; want background", got, err)
+	}
+}
+
+func FuzzConversation(f *testing.F) {
+	f.Add(1, "Password: ", "secret")
+	f.Add(2, "login: ", "")
+	f.Add(3, "\xff\n\x1b[0m", "x")
+	f.Add(7, "", "x")
+	f.Fuzz(func(t *testing.T, style int, msg, password string) {
+		l := &Login{user: "alice", password: []byte(password)}
+		for range 2 * maxMessages {
+			answer, err := l.RespondPAM(pam.Style(style), msg)
+			if answer != "" && answer != "alice" && answer != password || err != nil && answer != "" {
+				t.Fatalf("RespondPAM(%d, %q) = %q, %v", style, msg, answer, err)
+			}
+		}
+		kept := 0
+		for _, m := range l.messages {
+			kept += len(m)
+		}
+		if kept > 2*maxMessages*maxMessage {
+			t.Errorf("%d bytes of messages are kept", kept)
+		}
+		if line := firstLine(l.messages); strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
+			t.Errorf("firstLine(%q) = %q", l.messages, line)
+		}
+	})
+}
