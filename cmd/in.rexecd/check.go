@@ -20,7 +20,7 @@ func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf
 func check(out io.Writer, o options) int {
 	status := exitOK
 	for _, look := range []func(options) []finding{
-		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkPort,
+		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkStarter, checkPort, checkFirewall,
 	} {
 		for _, f := range look(o) {
 			mark := "ok  "
@@ -45,20 +45,6 @@ func checkSettings(o options) []finding {
 		return []finding{good("settings: %s is absent: the defaults", file)}
 	}
 	return []finding{good("settings: %s", file)}
-}
-
-func checkPAM(options) []finding {
-	for _, dir := range []string{"/etc/pam.d/", "/usr/lib/pam.d/", "/usr/etc/pam.d/"} {
-		text, err := os.ReadFile(dir + service)
-		if err != nil {
-			continue
-		}
-		if !strings.Contains(string(text), "session") {
-			return []finding{bad("PAM: %s%s has no session lines: limits, login uid and logind sessions would be missing; take the file that is shipped with in.rexecd", dir, service)}
-		}
-		return []finding{good("PAM: %s%s", dir, service)}
-	}
-	return []finding{bad("PAM: /etc/pam.d/%s is missing: PAM falls back to /etc/pam.d/other, which refuses everybody on most hosts; install the file that is shipped with in.rexecd", service)}
 }
 
 func checkServices(options) []finding {

@@ -114,8 +114,49 @@ func installEntry(out io.Writer) error {
 	if err := awaitPort(s.holdsPort, s.programs[0]+" does not listen on port 512: see its log"); err != nil {
 		return err
 	}
+	if err := serveIPv6(out, s); err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%s listens on port %d\n", s.programs[0], execPort)
 	return nil
+}
+
+// serveIPv6 sees to it that an inetd listens over IPv6 as well. OpenBSD's opens a socket for the line with tcp and one for
+// that with tcp6; the tcp6 socket of inetutils' and busybox' takes IPv4 too, and cannot be had beside the other.
+func serveIPv6(out io.Writer, s superServer) error {
+	if s.conf != inetdConf || !exists("/proc/net/if_inet6") || within(2*time.Second, listensIPv6) {
+		return nil
+	}
+	if _, err := rewrite(s.conf, func(conf string) (string, error) { return dropIPv4(conf), nil }); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "this inetd wants one line, tcp6, for IPv4 and IPv6: took the other out again")
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		// The first signal closes the one socket; some open the other only at the next.
+		reload(io.Discard, s)
+		if within(500*time.Millisecond, listensIPv6) {
+			return nil
+		}
+	}
+	return errors.New(s.programs[0] + " does not listen on port 512 over IPv6: see its log")
+}
+
+func listensIPv6() bool {
+	table, _ := os.ReadFile("/proc/net/tcp6") // no IPv6, no listener
+	return listening(string(table), execPort) != nil
+}
+
+// within waits for a condition, and tells whether it came true in time.
+func within(patience time.Duration, ok func() bool) bool {
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return true
 }
 
 // holdsPort reports whether one of the listeners is this super-server.
@@ -142,12 +183,8 @@ func reload(out io.Writer, s superServer) bool {
 
 // awaitPort waits until port 512's listeners are as they should be: a reload is a signal, and takes effect when it does.
 func awaitPort(as func([]listener) bool, complaint string) error {
-	deadline := time.Now().Add(10 * time.Second)
-	for !as(listeners(execPort)) {
-		if time.Now().After(deadline) {
-			return errors.New(complaint)
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !within(10*time.Second, func() bool { return as(listeners(execPort)) }) {
+		return errors.New(complaint)
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +17,6 @@ import (
 )
 
 var version = "devel"
-
-// The main goroutine stays on the process's first thread: PAM needs it (package login).
-func init() { runtime.LockOSThread() }
 
 // Exit statuses of in.rexecd(8).
 const (
@@ -73,7 +69,7 @@ func report(err error) int {
 // serve serves the one connection this process was started for. bad is a wrong
 // flag, which is answered like a wrong setting.
 func serve(o options, bad error) int {
-	log := &audit.Log{}
+	log := &audit.Log{Unit: audit.Unit()}
 	if o.debug {
 		log.Console = console()
 	}

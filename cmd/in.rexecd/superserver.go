@@ -118,6 +118,17 @@ func removeInetd(conf string) string {
 	return kept.String()
 }
 
+// dropIPv4 returns conf without our line for tcp, where there is one for tcp6.
+func dropIPv4(conf string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(conf) {
+		if s, ok := execLine(line); !ok || !ours(s) || strings.Fields(line)[2] == "tcp6" {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
 // addXinetd switches the entry on; where a package or the administrator has left none, it writes one.
 func addXinetd(conf, server string) (string, error) {
 	if strings.TrimSpace(conf) == "" {

@@ -78,7 +78,7 @@ func notifySystemd(s *standby.Supervisor) {
 // serveFromPlace serves the one connection that this process, started ahead of
 // it, will accept.
 func serveFromPlace(o options) int {
-	log := &audit.Log{}
+	log := &audit.Log{Unit: audit.Unit()}
 	if o.debug {
 		log.Console = console()
 	}

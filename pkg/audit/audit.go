@@ -63,6 +63,8 @@ type Event struct {
 	Exit     int            // exit status of the command
 	Signal   syscall.Signal // or what killed it
 	Duration time.Duration
+
+	unit string
 }
 
 // Message is the record as one line, shaped like sshd's.
@@ -151,7 +153,7 @@ func quoteCommand(s string) string {
 // PAM module.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+		if !strconv.IsPrint(r) {
 			return '?'
 		}
 		return r
@@ -164,6 +166,11 @@ func (e *Event) fields() map[string]string {
 	f := map[string]string{
 		"MESSAGE_ID": k.id, "REXEC_OUTCOME": k.outcome,
 		"SYSLOG_IDENTIFIER": Identifier, "SYSLOG_FACILITY": "10",
+	}
+	if e.unit != "" {
+		// journalctl -u finds records by it. Where pam_systemd has moved this process
+		// into the session's scope, _SYSTEMD_UNIT is that one.
+		f["OBJECT_SYSTEMD_UNIT"] = e.unit
 	}
 	if e.User != "" {
 		f["REXEC_USER"] = e.User
@@ -189,6 +196,8 @@ func (e *Event) fields() map[string]string {
 type Log struct {
 	// Console, if set, gets the lines instead of the system's log.
 	Console io.Writer
+	// Unit is the systemd unit that this process was started in, if any.
+	Unit string
 
 	deaf bool // the system's log did not take a record in time
 }
@@ -196,6 +205,7 @@ type Log struct {
 // Write writes one record. It never fails and never waits long: a log that
 // hangs must not become a server that hangs.
 func (l *Log) Write(e Event) {
+	e.unit = l.Unit
 	switch {
 	case l.Console != nil:
 		fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message())

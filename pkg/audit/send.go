@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -82,6 +83,24 @@ func (e *Event) journal() []byte {
 func (e *Event) syslog(now time.Time) []byte {
 	const authpriv = 10 << 3
 	return fmt.Appendf(nil, "<%d>%s %s[%d]: %s", authpriv|kinds[e.Kind].severity, now.Format(time.Stamp), Identifier, os.Getpid(), e.Message())
+}
+
+// Unit is the systemd unit that this process runs in, empty if it was not
+// started by systemd. It is asked before PAM may have moved the process.
+func Unit() string {
+	if os.Getenv("INVOCATION_ID") == "" {
+		return ""
+	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if unit := path.Base(strings.TrimSpace(line)); strings.HasSuffix(unit, ".service") {
+			return unit
+		}
+	}
+	return ""
 }
 
 // signalName is the name that kill -l gives, as "SIGTERM".

@@ -130,8 +130,28 @@ func (c *Conn) Linger(d time.Duration, max int) {
 	c.Close()
 }
 
-// Shutdown ends both directions for everybody who holds the connection.
-func (c *Conn) Shutdown() { unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+// Release gives up this process's hold on a connection that the command has
+// used. Input that the command left unread is dropped before: closed with it, the
+// kernel would send RST and throw away output that is still on its way. With
+// shutdown the connection ends for everybody who still holds it.
+func (c *Conn) Release(shutdown bool) {
+	if c.fd < 0 {
+		return
+	}
+	c.Deadline = time.Unix(1, 0) // what is there, no waiting
+	drop := make([]byte, 64<<10)
+	for n, max := 0, 8<<20; n < max; {
+		got, err := c.Read(drop)
+		if err != nil {
+			break
+		}
+		n += got
+	}
+	if shutdown {
+		unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	}
+	c.Close()
+}
 
 // Close closes this process's descriptor. Closing again does nothing.
 func (c *Conn) Close() {

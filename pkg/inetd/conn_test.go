@@ -238,14 +238,14 @@ func TestLingerEndsWhenThePeerHasClosed(t *testing.T) {
 	}
 }
 
-func TestShutdownEndsTheConnectionForEverybodyWhoHoldsIt(t *testing.T) {
+func TestReleaseWithShutdownEndsTheConnectionForEverybodyWhoHoldsIt(t *testing.T) {
 	c, client := pair(t)
 	other, err := unix.Dup(c.Fd())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(other)
-	c.Shutdown()
+	c.Release(true)
 	if b, err := io.ReadAll(client); len(b) != 0 || err != nil {
 		t.Errorf("the peer read %d bytes, %v; want the end", len(b), err)
 	}

@@ -46,7 +46,7 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	d := &Conn{fd: fd, Deadline: c.Deadline, Local: netip.AddrPortFrom(c.Local.Addr(), 0), Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
+	d := &Conn{fd: fd, Local: netip.AddrPortFrom(c.Local.Addr(), 0), Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
 	if err := d.connect(from, to, timeout); err != nil {
 		d.Close()
 		return nil, err
@@ -71,6 +71,11 @@ func (c *Conn) connect(from, to unix.Sockaddr, timeout time.Duration) error {
 		}
 		switch err := unix.Connect(c.fd, to); err {
 		case nil, unix.EISCONN:
+			// Both ends may be this host, and nobody listening: TCP then connects
+			// the socket to itself if it happens to get that port.
+			if self, err := unix.Getsockname(c.fd); err != nil || addrPort(self) == addrPort(to) {
+				return os.NewSyscallError("connect", unix.ECONNREFUSED)
+			}
 			tv = unix.Timeval{}
 			return os.NewSyscallError("setsockopt SO_SNDTIMEO", unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv))
 		case unix.EINTR:

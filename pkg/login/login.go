@@ -137,10 +137,14 @@ func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) e
 	if err := l.call("authenticate", l.tx.Authenticate, flags); err != nil {
 		return err
 	}
-	// A module may map one name to another; the passwd entry, the log and the
-	// checks before this call were about the first.
-	if now, err := l.tx.GetItem(pam.User); err != nil || now != user {
-		return fmt.Errorf("pam_authenticate: a module changed the user to %q", now)
+	return l.sameUser()
+}
+
+// sameUser is an error when a module has mapped the user's name to another: the
+// passwd entry, the log and the server's own checks are about the first.
+func (l *Login) sameUser() error {
+	if now, err := l.tx.GetItem(pam.User); err != nil || now != l.user {
+		return fmt.Errorf("a PAM module changed the user to %q", now)
 	}
 	return nil
 }
@@ -151,7 +155,10 @@ func (l *Login) Account(nullok bool) error {
 	if nullok {
 		flags = 0
 	}
-	return l.call("acct_mgmt", l.tx.AcctMgmt, flags)
+	if err := l.call("acct_mgmt", l.tx.AcctMgmt, flags); err != nil {
+		return err
+	}
+	return l.sameUser()
 }
 
 // Open establishes the credentials and opens the session. The caller has set
@@ -176,7 +183,10 @@ func (l *Login) Open() error {
 		}
 	}
 	// login(1) and su(1) do the same: the session may have given the credentials a place to live.
-	return l.call("setcred", l.tx.SetCred, pam.ReinitializeCred)
+	if err := l.call("setcred", l.tx.SetCred, pam.ReinitializeCred); err != nil {
+		return err
+	}
+	return l.sameUser()
 }
 
 // Env is PAM's environment, sorted, as NAME=value.
@@ -194,8 +204,11 @@ func (l *Login) Env() ([]string, error) {
 }
 
 // Close closes the session, deletes the credentials and ends the transaction,
-// as far as each was begun. Closing again does nothing.
+// as far as each was begun. Closing again, or a login that is nil, does nothing.
 func (l *Login) Close() error {
+	if l == nil {
+		return nil
+	}
 	var err error
 	if l.session {
 		l.session = false

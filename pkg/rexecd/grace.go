@@ -20,10 +20,20 @@ type grace struct {
 
 	mu      sync.Mutex
 	timer   *time.Timer // nil until the first call that can hang
-	over    bool
 	stopped bool
 	inside  string // the call that runs, for the log; empty if none does
 }
+
+// A graceOver is the end of the grace time.
+type graceOver struct {
+	grace time.Duration
+	where string
+}
+
+func (e *graceOver) Error() string {
+	return fmt.Sprintf("grace time of %v over in %s", e.grace, e.where)
+}
+func (e *graceOver) Unwrap() error { return os.ErrDeadlineExceeded }
 
 func (r *request) startGrace() *grace {
 	g := &grace{r: r, deadline: r.began.Add(r.Grace)}
@@ -35,39 +45,56 @@ func (g *grace) left() time.Duration { return time.Until(g.deadline) }
 
 // during runs a call that can hang under the timer: PAM, NSS.
 func (g *grace) during(call string, f func() error) error {
-	g.mu.Lock()
-	if g.timer == nil {
-		g.timer = time.AfterFunc(g.left(), g.expire)
+	if err := g.enter(call); err != nil {
+		return err
 	}
-	g.inside = call
-	g.mu.Unlock()
 	err := f()
 	g.mu.Lock() // waits for ever if expire is about to end the process
 	defer g.mu.Unlock()
 	g.inside = ""
-	if err == nil && g.over && !g.stopped {
-		err = g.error(call)
-	}
 	return err
+}
+
+// enter notes the call that begins, unless it is too late for one.
+func (g *grace) enter(call string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.over(call); err != nil {
+		return err
+	}
+	if g.timer == nil {
+		g.timer = time.AfterFunc(g.left(), g.expire)
+	}
+	g.inside = call
+	return nil
+}
+
+// over is a *graceOver once the time is.
+func (g *grace) over(where string) error {
+	if g.left() > 0 {
+		return nil
+	}
+	return &graceOver{g.r.Grace, where}
 }
 
 // expire runs when the time is over.
 func (g *grace) expire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.stopped {
-		return
-	}
-	g.over = true
-	if g.inside == "" {
-		// Between two calls, where during will notice, or in the start of the
-		// shell, which fails when its child is killed.
+	switch {
+	case g.stopped:
+	case g.inside != "":
+		g.r.log(audit.Event{Kind: audit.ProtocolError, Reason: g.over(g.inside)})
+		g.r.Exit(1)
+	default:
+		// Between two calls, where enter will notice; or in the start of the
+		// shell, which fails when its child is killed. There may be none yet.
 		session.Abort()
-		return
+		g.timer.Reset(expireAgain)
 	}
-	g.r.log(audit.Event{Kind: audit.ProtocolError, Reason: g.error(g.inside)})
-	g.r.Exit(1)
 }
+
+const expireAgain = 100 * time.Millisecond
 
 // stop ends the timer: the command runs, or never will.
 func (g *grace) stop() {
@@ -77,10 +104,6 @@ func (g *grace) stop() {
 	if g.timer != nil {
 		g.timer.Stop()
 	}
-}
-
-func (g *grace) error(where string) error {
-	return fmt.Errorf("grace time of %v over in %s", g.r.Grace, where)
 }
 
 // reading turns a read error into a refusal without words. A read that met the

@@ -46,26 +46,36 @@ const (
 func (r *request) refuse(err error) {
 	said := &refusal{public: tryAgain, reason: err}
 	errors.As(err, &said)
-	kind := audit.Failed
-	switch {
-	case said.public == tryAgain && errors.As(said.reason, new(waiting)):
-		kind = audit.Penalised
-	case said.protocol:
-		kind = audit.ProtocolError
-	case r.proven:
-		kind = audit.Refused
+	var over *graceOver
+	if errors.As(err, &over) {
+		said = &refusal{reason: over, protocol: true} // wherever it was noticed: without a word
 	}
 	if offence, ok := r.offence(said); ok {
 		r.penalise(offence)
 	}
-	r.log(audit.Event{Kind: kind, Reason: said.reason})
+	r.log(audit.Event{Kind: r.kindOf(said), Reason: said.reason})
 	if said.public == loginIncorrect && !r.hold() {
 		said.public = ""
 	}
-	Refuse(r.conn, said.public)
 	if r.stderr != nil {
 		r.stderr.Close()
 	}
+	Refuse(r.conn, said.public)
+}
+
+// kindOf is what the log calls a refusal.
+func (r *request) kindOf(said *refusal) audit.Kind {
+	switch {
+	case said.public == tryAgain && errors.As(said.reason, new(waiting)):
+		return audit.Penalised
+	case said.protocol:
+		return audit.ProtocolError
+	case r.proven:
+		return audit.Refused
+	case said.public == tryAgain: // a fault of this host's, no attempt to be counted
+		return audit.InternalError
+	}
+	return audit.Failed
 }
 
 // Refuse sends a peer one line of diagnostics, unless it is empty, and closes

@@ -47,6 +47,7 @@ type Server struct {
 func (s *Server) Serve(conn *inetd.Conn) {
 	defer conn.Close()
 	r := &request{Server: s, conn: conn, began: time.Now()}
+	defer func() { _ = s.ready.Close() }() // where no login came of it
 	if err := r.serve(); err != nil {
 		r.refuse(err)
 	}
@@ -78,6 +79,9 @@ func (r *request) serve() error {
 		return refused(tryAgain, err)
 	}
 	if err := r.dialBack(); err != nil { // 2, 3: the client waits in accept(), before it says who it is
+		return err
+	}
+	if err := r.prepare(); err != nil {
 		return err
 	}
 	if err := r.read(); err != nil { // 4: not one byte past the command's NUL
@@ -167,15 +171,20 @@ func (r *request) start(u *user) (*session.Process, error) {
 		c.Stderr, said = r.stderr.Fd(), r.stderr
 	}
 	process, err := session.Start(c)
+	u.limits.Restore() // the command has inherited the session's
 	var failed *session.StartError
-	switch {
+	switch over := r.grace.over("the start of the shell"); {
 	case err == nil:
 		return process, nil
+	case over != nil:
+		return nil, over
 	case !errors.As(err, &failed):
 		return nil, refused(tryAgain, err)
 	case failed.Stage == session.StageShell: // the status byte has been sent: only the command's stderr is left
 		fmt.Fprintf(said, "%s: %s\n", shell, failed.Text())
-		said.Linger(lingerTime, lingerBytes)
+		if r.stderr != nil {
+			r.stderr.Close()
+		}
 		r.conn.Linger(lingerTime, lingerBytes)
 		return nil, refused("", fmt.Errorf("%s: %w", shell, failed.Err))
 	case failed.Stage == session.StageHome:
@@ -191,21 +200,14 @@ func (r *request) attend(u *user, p *session.Process) {
 		a.Primary = r.conn.Fd()
 	}
 	if r.stderr != nil {
+		r.stderr.Deadline = r.began // long past: a read takes what is there and never waits
 		a.Signals = r.stderr
 	}
-	if !r.HangupOnLoss && !r.CloseOnExit {
-		r.conn.Close() // a command that closes its output is seen to have closed it
-	}
 	status, err := p.Attend(a)
-	if r.CloseOnExit {
-		r.conn.Shutdown()
-		if r.stderr != nil {
-			r.stderr.Shutdown()
+	for _, c := range []*inetd.Conn{r.conn, r.stderr} {
+		if c != nil {
+			c.Release(r.CloseOnExit)
 		}
-	}
-	r.conn.Close()
-	if r.stderr != nil {
-		r.stderr.Close()
 	}
 	ended := time.Since(r.began)
 	err = errors.Join(err, u.close())

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rexecd/pkg/audit"
 	"rexecd/pkg/login"
 	"rexecd/pkg/passwd"
 	"rexecd/pkg/rexec"
@@ -22,6 +23,8 @@ type user struct {
 	login *login.Login
 	stop  *session.Stop
 	root  bool // this process can become the user and open a session
+
+	limits session.Limits // this process's own, before the session's
 }
 
 // StandBy loads what every login needs, PAM's modules and those of the name
@@ -33,14 +36,20 @@ func (s *Server) StandBy() error {
 	return s.prepare()
 }
 
-// prepare starts a transaction, for whom it may be.
+// prepare starts a transaction, for whom it may be: the modules are loaded while
+// the request is on its way.
 func (s *Server) prepare() error {
+	if s.ready != nil {
+		return nil
+	}
 	if err := session.RestoreLimits(); err != nil {
-		return err
+		return refused(tryAgain, err)
 	}
 	var err error
-	s.ready, err = login.Start(s.PAM)
-	return err
+	if s.ready, err = login.Start(s.PAM); err != nil {
+		return refused(tryAgain, err)
+	}
+	return nil
 }
 
 // authenticate asks PAM who the peer is and whether they may come in. Whatever
@@ -52,11 +61,6 @@ func (r *request) authenticate() (*user, error) {
 	r.asked = time.Now()
 	if err := r.admitted(); err != nil {
 		return nil, refused(tryAgain, err)
-	}
-	if r.ready == nil {
-		if err := r.prepare(); err != nil {
-			return nil, refused(tryAgain, err)
-		}
 	}
 	u := &user{request: r, root: os.Geteuid() == 0, login: r.ready}
 	if err := u.authenticate(); err != nil {
@@ -90,8 +94,11 @@ func (u *user) authenticate() error {
 	}
 	if u.entry == nil { // PAM may have made the account
 		var err error
-		if u.entry, err = u.lookup(); err != nil {
+		switch u.entry, err = u.lookup(); {
+		case errors.Is(err, passwd.ErrUnknown):
 			return refused(loginIncorrect, err)
+		case err != nil:
+			return refused(tryAgain, err)
 		}
 	}
 	// Again: the entry may be new.
@@ -200,6 +207,7 @@ func (u *user) open() error {
 	if err != nil {
 		return refused(tryAgain, err)
 	}
+	u.limits = session.SaveLimits()
 	if err := u.grace.during("pam_open_session", u.login.Open); err != nil {
 		return refused(publicReason(err, tryAgain), err)
 	}
@@ -207,10 +215,17 @@ func (u *user) open() error {
 }
 
 // close closes the session, if one was opened, and ends the PAM transaction.
-// Closing again does nothing.
+// Closing again does nothing. A module that hangs here has the grace time once
+// more: nobody waits for it any longer but this process.
 func (u *user) close() error {
-	err := u.grace.during("pam_close_session", u.login.Close)
-	if err != nil {
+	u.grace.stop()
+	u.limits.Restore()
+	hung := time.AfterFunc(u.Grace, func() {
+		u.log(audit.Event{Kind: audit.InternalError, Reason: fmt.Errorf("pam_close_session has not returned within %v", u.Grace)})
+		u.Exit(1)
+	})
+	defer hung.Stop()
+	if err := u.login.Close(); err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -40,8 +39,6 @@ const patience = 2 * time.Second
 // Attend delivers signals until the command has ended, and returns how.
 func (p *Process) Attend(a Attention) (Status, error) {
 	const ended, told, signals, primary = 0, 1, 2, 3
-	kill := p.signaller()
-	defer kill.close()
 	fds := []unix.PollFd{
 		ended:   {Fd: int32(p.pidfd), Events: unix.POLLIN},
 		told:    {Fd: int32(a.Stop.fd), Events: unix.POLLIN},
@@ -73,12 +70,12 @@ func (p *Process) Attend(a Attention) (Status, error) {
 			fds[told].Fd, until = -1, time.Now().Add(patience)
 			unix.Kill(-p.pid, a.Stop.signal())
 		}
-		if fds[signals].Revents != 0 && !readSignals(a.Signals, kill.send) {
+		if fds[signals].Revents != 0 && !readSignals(a.Signals, p.kill) {
 			fds[signals].Fd = -1
 		}
 		if fds[primary].Revents != 0 {
 			fds[primary].Fd = -1
-			kill.send(unix.SIGHUP)
+			p.kill(unix.SIGHUP)
 		}
 	}
 }
@@ -97,10 +94,11 @@ func readSignals(r interface {
 			send(syscall.Signal(b))
 		}
 	}
-	if err != nil {
-		r.Close() // nothing more to come: do not keep the peer's end open for it
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) { // or the command has read it
+		return true
 	}
-	return err == nil
+	r.Close() // nothing more to come: do not keep the peer's end open for it
+	return false
 }
 
 // reap takes the status of the ended command. Until now it was a zombie, so its
@@ -123,55 +121,44 @@ func (p *Process) reap() (Status, error) {
 	}
 }
 
-// A signaller sends signals to the process group with the user's rights.
-// Credentials are per thread on Linux: a thread is made the user's, for good, and
-// does nothing else. It is started by the first signal; most commands get none.
-type signaller struct {
-	p     *Process
-	queue chan syscall.Signal
-}
-
-func (p *Process) signaller() *signaller { return &signaller{p: p} }
-
-func (s *signaller) send(sig syscall.Signal) {
-	if s.queue == nil {
-		s.queue = make(chan syscall.Signal)
-		go s.run()
+// kill sends a signal to the process group with the user's rights, never with
+// root's, by changing this thread's ids for the one call.
+//
+// kill(2) measures the sender by its effective and real ids, and the target by
+// its real and saved ids. So the effective id becomes the user's; the real id
+// becomes nobody's, as root's would still permit root's signals; and the saved id
+// stays root's, to come back by. A thread that became the user altogether could
+// be killed by the user, and this process with it. No further thread is needed,
+// which a fork bomb could deny.
+func (p *Process) kill(sig syscall.Signal) {
+	if !p.user {
+		unix.Kill(-p.pid, sig)
+		return
 	}
-	s.queue <- sig
-}
-
-func (s *signaller) close() {
-	if s.queue != nil {
-		close(s.queue)
+	const root = 0
+	_, _, e := unix.RawSyscall(sysSetresuid, nobody, uintptr(p.uid), root)
+	if e == unix.EINVAL { // a user namespace without that id
+		_, _, e = unix.RawSyscall(sysSetresuid, overflowUID, uintptr(p.uid), root)
 	}
-}
-
-func (s *signaller) run() {
-	runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-	err := s.becomeUser()
-	for sig := range s.queue {
-		if err == nil {
-			unix.Kill(-s.p.pid, sig)
-		}
+	if e != 0 {
+		return // rather than with more rights
+	}
+	unix.RawSyscall(unix.SYS_KILL, uintptr(-p.pid), uintptr(sig), 0)
+	_, _, e = unix.RawSyscall(sysSetresuid, root, root, root)
+	if err := errors.Join(errnoOrNil(e), undumpable()); err != nil {
+		panic(fmt.Errorf("take root back after a signal: %w", err)) // nothing here is meant to run as the user
 	}
 }
 
-// becomeUser gives the thread's ids up, with raw calls, which change no other
-// thread's. Without root rights all capabilities are gone as well.
-func (s *signaller) becomeUser() error {
-	if s.p.uid < 0 {
+// Ids that no account has: the largest, and /proc/sys/kernel/overflowuid.
+const (
+	nobody      = 0xfffffffe
+	overflowUID = 65534
+)
+
+func errnoOrNil(e syscall.Errno) error {
+	if e == 0 {
 		return nil
 	}
-	uid := uintptr(s.p.uid)
-	if _, _, e := unix.RawSyscall(sysSetresuid, uid, uid, uid); e != 0 {
-		return fmt.Errorf("take user %d: %w", s.p.uid, e)
-	}
-	if uid != 0 {
-		if _, _, e := unix.RawSyscall(sysSetresuid, 0, 0, 0); e == 0 {
-			return errors.New("root could be taken back")
-		}
-	}
-	// The change set the process's memory to fs.suid_dumpable.
-	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	return e
 }

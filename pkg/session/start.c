@@ -73,6 +73,8 @@ static int take_identity(const struct start *s)
 		return -1;
 	if (syscall(SETRESUID, s->uid, s->uid, s->uid) != 0)
 		return -1;
+	/* The change set the memory, which is root's parent's as well, to fs.suid_dumpable. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* A set*id that says yes is not believed (CVE-2023-40303 is one that was not even asked). */
 	if (syscall(GETRESUID, &ruid, &euid, &suid) != 0 || syscall(GETRESGID, &rgid, &egid, &sgid) != 0)
 		return -1;
@@ -138,27 +140,28 @@ int session_start(struct start *s)
 	/* The child's stack, on the caller's own, which sleeps. 16 for the ABI's alignment. */
 	char stack[STACK] __attribute__((aligned(16)));
 	sigset_t all, old;
-	int made, dumpable;
+	int made;
 
 	s->stage = STAGE_FORK;
 	s->error = 0;
 	s->pid = 0;
+	s->pidfd = -1;
 	/* No handler of Go's may ever run in the child: every signal waits until
 	 * the child has none left, and the parent's mask is as before afterwards. */
 	memset(&all, 0xff, sizeof all); /* sigfillset(3) leaves out the two that libc keeps for itself */
-	dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, SIGSET_BYTES);
 	/* Stacks grow down on every architecture that Go's cgo has on Linux. */
-	made = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD, s, (pid_t *)&s->pid, NULL, NULL);
+	/* The pidfd comes with the child (Linux 5.2), so that a lack of descriptors
+	 * is a failed fork, before the status byte. The child writes its own id into s. */
+	made = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CHILD_SETTID | SIGCHLD, s, &s->pidfd, NULL,
+		     (pid_t *)&s->pid);
 	if (made < 0) {
 		s->error = errno;
 		s->pid = 0;
+		s->pidfd = -1;
 	} else if (s->error == 0 && s->stage != STAGE_SHELL) {
 		s->error = EINTR; /* killed on its way, by session.Abort */
 	}
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, SIGSET_BYTES);
-	/* The child's change of ids set the memory that both share to fs.suid_dumpable. */
-	if (dumpable == 0)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return s->error != 0 ? -1 : 0;
 }

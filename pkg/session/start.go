@@ -7,15 +7,14 @@ package session
 #include <stdlib.h>
 #include <string.h>
 #include "start.h"
-
-int session_restore_nofile(void);
 */
 import "C"
 
 import (
 	"fmt"
+	"os"
 	"runtime"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -65,15 +64,6 @@ func (e *StartError) Unwrap() error { return e.Err }
 // Text is the error in the words of strerror(3), as rexecd(8) prints it.
 func (e *StartError) Text() string { return C.GoString(C.strerror(C.int(e.Err))) }
 
-// RestoreLimits undoes what Go's runtime did to the process's resource limits.
-// It is called once, before PAM's modules look at them.
-func RestoreLimits() error {
-	if _, err := C.session_restore_nofile(); err != nil {
-		return fmt.Errorf("restore limit of open files: %w", err)
-	}
-	return nil
-}
-
 // SetGroups gives the calling thread, which must be the first and locked, the
 // user's group ids, as login(1) does before it asks PAM for credentials. The
 // command inherits them from it.
@@ -90,7 +80,13 @@ func SetGroups(gid int, groups []int) error {
 	if e != 0 {
 		return fmt.Errorf("set groups: %w", e)
 	}
-	return nil
+	return undumpable()
+}
+
+// undumpable keeps the process's memory from everybody. Each change of ids sets
+// it to what fs.suid_dumpable says.
+func undumpable() error {
+	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
 // A Process is the command that was started, leader of its session and process
@@ -98,11 +94,15 @@ func SetGroups(gid int, groups []int) error {
 type Process struct {
 	pid   int
 	pidfd int
-	uid   int // whose rights its signals are sent with; -1: those of this process
+	user  bool // its signals are sent with the rights of uid, not with this process's
+	uid   uint32
 }
 
 // starting is the child between fork and exec, while there is one.
-var starting atomic.Pointer[C.struct_start]
+var starting struct {
+	sync.Mutex
+	child *C.struct_start
+}
 
 // Start starts the shell. It must be called on the thread that PAM was called
 // on. When it returns without error the status byte has been sent and the shell
@@ -119,34 +119,33 @@ func Start(c *Command) (*Process, error) {
 	}
 	s.primary, s.err = C.int(c.Primary), C.int(c.Stderr)
 
-	starting.Store(s)
+	beginStart(s)
 	failed := C.session_start(s) != 0
-	starting.Store(nil)
+	beginStart(nil) // from here on the child may be reaped, and its number another's
 
-	p := &Process{pid: int(s.pid), pidfd: -1, uid: -1}
 	if failed {
-		if p.pid > 0 {
-			unix.Wait4(p.pid, nil, 0, nil)
+		if s.pid > 0 {
+			unix.Wait4(int(s.pid), nil, 0, nil)
+			unix.Close(int(s.pidfd))
 		}
 		return nil, &StartError{Stage(s.stage), syscall.Errno(s.error)}
 	}
-	if c.ChangeIdentity {
-		p.uid = c.UID
-	}
-	var err error
-	if p.pidfd, err = unix.PidfdOpen(p.pid, 0); err != nil {
-		unix.Kill(-p.pid, unix.SIGKILL)
-		unix.Wait4(p.pid, nil, 0, nil)
-		return nil, fmt.Errorf("open pidfd (Linux 5.3 is the oldest that has it): %w", err)
-	}
-	return p, nil
+	return &Process{pid: int(s.pid), pidfd: int(s.pidfd), user: c.ChangeIdentity, uid: uint32(c.UID)}, nil
+}
+
+func beginStart(s *C.struct_start) {
+	starting.Lock()
+	defer starting.Unlock()
+	starting.child = s
 }
 
 // Abort kills a child that hangs between fork and exec, in a home directory that
 // does not answer for instance, so that Start returns. It may be called from any
 // thread and tells whether there was one.
 func Abort() bool {
-	s := starting.Load()
+	starting.Lock()
+	defer starting.Unlock()
+	s := starting.child
 	return s != nil && s.pid > 0 && unix.Kill(int(s.pid), unix.SIGKILL) == nil
 }
 
