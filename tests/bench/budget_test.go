@@ -26,6 +26,9 @@ func TestOneConnectionStaysWithinItsBudget(t *testing.T) {
 	if err := lab.PAM(stacks[0].pam); err != nil {
 		t.Fatal(err)
 	}
+	if err := logSink(nil, "/dev/log", "/run/systemd/journal/socket"); err != nil {
+		t.Fatal(err)
+	}
 	shipped, err := os.ReadFile("../../packaging/rexecd.toml")
 	if err != nil {
 		t.Fatal(err)
