@@ -11,7 +11,11 @@ import (
 	"time"
 )
 
-const socketUnit = "rexec.socket"
+// Units that listen on port 512: one process for each connection, or some kept ready.
+const (
+	socketUnit  = "rexec.socket"
+	standbyUnit = "rexec-standby.socket"
+)
 
 // installService makes the host serve port 512, now and at every boot: MKS's rexecd -install. It says what it did, does
 // nothing when all is done, and changes nothing when it cannot succeed.
@@ -31,11 +35,14 @@ func removeService(out io.Writer) error {
 		return errors.New("needs root: run sudo in.rexecd -remove")
 	}
 	done := false
-	if systemdRuns() && (systemctlSays("is-active") || systemctlSays("is-enabled")) {
-		if err := systemctl("disable", "--now", socketUnit); err != nil {
+	for _, unit := range []string{socketUnit, standbyUnit} {
+		if !systemdRuns() || !unitIs("active", unit) && !unitIs("enabled", unit) {
+			continue
+		}
+		if err := systemctl("disable", "--now", unit); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "stopped and disabled %s; commands that run go on to their end\n", socketUnit)
+		fmt.Fprintf(out, "stopped and disabled %s; commands that run go on to their end\n", unit)
 		done = true
 	}
 	for _, s := range []superServer{inetdServer, xinetdServer} {
@@ -65,14 +72,16 @@ func removeEntry(out io.Writer, s superServer) (changed bool, err error) {
 func systemdRuns() bool { return exists("/run/systemd/system") }
 
 func installSocket(out io.Writer) error {
-	if !systemctlSays("cat") {
+	if ok, err := runSystemctl(true, "cat", socketUnit); err != nil || !ok {
 		return fmt.Errorf("%s is not installed: install the package, or run make install, then systemctl daemon-reload", socketUnit)
 	}
-	active, enabled := systemctlSays("is-active"), systemctlSays("is-enabled")
-	if active && enabled {
-		fmt.Fprintf(out, "nothing to do: %s is enabled and listens on port %d\n", socketUnit, execPort)
-		return nil
+	for _, unit := range []string{socketUnit, standbyUnit} {
+		if unitIs("active", unit) && unitIs("enabled", unit) {
+			fmt.Fprintf(out, "nothing to do: %s is enabled and listens on port %d\n", unit, execPort)
+			return nil
+		}
 	}
+	active := unitIs("active", socketUnit)
 	if l := listeners(execPort); !active && l != nil {
 		return portTaken(l)
 	}
@@ -189,9 +198,9 @@ func awaitPort(as func([]listener) bool, complaint string) error {
 	return nil
 }
 
-// systemctlSays asks a question about the socket unit that an exit status answers.
-func systemctlSays(verb string) bool {
-	ok, err := runSystemctl(true, verb, "--quiet", socketUnit)
+// unitIs asks whether a unit is active or enabled.
+func unitIs(state, unit string) bool {
+	ok, err := runSystemctl(true, "is-"+state, "--quiet", unit)
 	return err == nil && ok
 }
 

@@ -11,7 +11,7 @@ import (
 func checkStarter(options) []finding {
 	var found []finding
 	if systemdRuns() {
-		for _, unit := range []string{socketUnit, "rexec-standby.socket"} {
+		for _, unit := range []string{socketUnit, standbyUnit} {
 			active, enabled := unitIs("active", unit), unitIs("enabled", unit)
 			switch {
 			case active && enabled:
@@ -55,11 +55,6 @@ func superServerFinding(s superServer, where string, args ...any) finding {
 func contents(path string) string {
 	text, _ := os.ReadFile(path) // absent is empty
 	return string(text)
-}
-
-func unitIs(state, unit string) bool {
-	ok, err := runSystemctl(true, "is-"+state, "--quiet", unit)
-	return err == nil && ok
 }
 
 // xinetdEnabled reports whether conf has an entry that is on; without the attribute "disable" it is.

@@ -11,10 +11,8 @@ import (
 
 func TestTheJournalHoldsEveryField(t *testing.T) {
 	prepareHost(t)
-	if err := os.WriteFile("/etc/rexecd.toml", []byte("log_command = true\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.WriteFile("/etc/rexecd.toml", nil, 0o644) })
+	setSettings(t, "log_command = true\n"+settings)
+	t.Cleanup(func() { setSettings(t, settings) })
 	enable(t)
 	s := lab.Open(t, addr, "alice", "correct-horse", "sleep 0.2; exit 7").Started(t)
 	_, port, _ := net.SplitHostPort(s.Primary.LocalAddr().String())
@@ -41,6 +39,11 @@ func TestTheJournalHoldsEveryField(t *testing.T) {
 	failed := awaitEntry(t, "Failed password for invalid user bob", "MESSAGE_ID=d6f63a33e20f4da0912532921cb6837f", "REXEC_USER=bob")
 	if r, _ := failed["REXEC_REASON"].(string); r == "" {
 		t.Errorf("failed: no reason in %v", failed)
+	}
+	// logind moves the process out of its unit when the session is opened; OBJECT_SYSTEMD_UNIT is what journalctl -u asks for then.
+	service, _ := accepted["OBJECT_SYSTEMD_UNIT"].(string)
+	if got := len(journal(t, "-u", service)); !strings.HasPrefix(service, "rexec@") || got < 2 {
+		t.Errorf("journalctl -u %s finds %d records; want accepted and closed", service, got)
 	}
 	unit, _ := failed["_SYSTEMD_UNIT"].(string)
 	if !strings.HasPrefix(unit, "rexec@") {
