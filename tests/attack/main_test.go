@@ -189,3 +189,9 @@ func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
+
+// rss returns a process's resident memory in kB, 0 for one that has ended.
+func rss(pid int) int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(status(pid, "VmRSS"), " kB"))
+	return n
+}
