@@ -14,6 +14,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -35,6 +36,9 @@ const maxBuffer = 1 << 20
 
 // Lookup returns the passwd entry of a user name.
 func Lookup(name string) (*Entry, error) {
+	if strings.IndexByte(name, 0) >= 0 {
+		return nil, ErrUnknown // C would take what stands before it for the name
+	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
 	for size := 1 << 10; size <= maxBuffer; size *= 4 {
