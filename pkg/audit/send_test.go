@@ -1,0 +1,214 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// receiver is what listens on a log socket.
+type receiver struct{ *net.UnixConn }
+
+// listenOn points one of the log's sockets at a receiver of the test's, and the
+// others at nothing.
+func listenOn(t *testing.T, socket *string) receiver {
+	t.Helper()
+	dir := t.TempDir()
+	saved := [2]string{journalSocket, syslogSocket}
+	t.Cleanup(func() { journalSocket, syslogSocket = saved[0], saved[1] })
+	journalSocket, syslogSocket = filepath.Join(dir, "no-journal"), filepath.Join(dir, "no-syslog")
+	*socket = filepath.Join(dir, "log")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: *socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return receiver{c}
+}
+
+func (r receiver) next(t *testing.T) []byte {
+	t.Helper()
+	r.SetReadDeadline(time.Now().Add(20 * time.Second))
+	buf := make([]byte, 1<<20)
+	n, err := r.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buf[:n]
+}
+
+// none checks that nothing has arrived: datagrams on this host are there when
+// the sender's call returns.
+func (r receiver) none(t *testing.T) {
+	t.Helper()
+	r.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if n, err := r.Read(make([]byte, 1<<20)); err == nil {
+		t.Errorf("%d bytes were sent to the system's log", n)
+	}
+}
+
+// parse reads the Native Journal Protocol.
+func parse(t *testing.T, b []byte) map[string]string {
+	t.Helper()
+	fields := map[string]string{}
+	for len(b) > 0 {
+		line, rest, ok := bytes.Cut(b, []byte{'\n'})
+		if !ok {
+			t.Fatalf("record ends inside a line: %q", b)
+		}
+		name, value, plain := strings.Cut(string(line), "=")
+		b = rest
+		if !plain {
+			if len(b) < 8 {
+				t.Fatalf("length of %q is missing", name)
+			}
+			n := binary.LittleEndian.Uint64(b)
+			if uint64(len(b)) < 8+n+1 || b[8+n] != '\n' {
+				t.Fatalf("value of %q: %d bytes are said, %d are left", name, n, len(b)-8)
+			}
+			value, b = string(b[8:8+n]), b[8+n+1:]
+		}
+		if _, twice := fields[name]; twice {
+			t.Errorf("field %q comes twice", name)
+		}
+		if !regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`).MatchString(name) {
+			t.Errorf("field name %q", name)
+		}
+		fields[name] = value
+	}
+	return fields
+}
+
+func TestJournalGetsTheFieldsAsTheyAre(t *testing.T) {
+	got := listenOn(t, &journalSocket)
+	for _, text := range hostile {
+		e := Event{Kind: Failed, User: text, Peer: peer6, Reason: fmt.Errorf("%s", text), Command: text}
+		(&Log{Unit: "rexec@1.service"}).Write(e)
+		want := e.fields()
+		want["MESSAGE"], want["PRIORITY"], want["OBJECT_SYSTEMD_UNIT"] = e.Message(), "5", "rexec@1.service"
+		if fields := parse(t, got.next(t)); !maps.Equal(fields, want) {
+			t.Errorf("the journal got %q; want %q", fields, want)
+		}
+	}
+	got.none(t)
+}
+
+func TestLongestCommandReachesTheJournalWhole(t *testing.T) {
+	got := listenOn(t, &journalSocket)
+	command := strings.Repeat("\xff\n", 65535) + "x" // the longest one, and the hardest to write
+	(&Log{}).Write(Event{Kind: Accepted, User: strings.Repeat("\n", 256), Peer: peer4, Command: command})
+	if fields := parse(t, got.next(t)); fields["REXEC_COMMAND"] != command {
+		t.Errorf("REXEC_COMMAND has %d bytes; want %d", len(fields["REXEC_COMMAND"]), len(command))
+	}
+}
+
+func TestSyslogGetsTheLineWhereThereIsNoJournal(t *testing.T) {
+	got := listenOn(t, &syslogSocket)
+	(&Log{}).Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: why})
+	want := fmt.Sprintf(`^<85>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d in\.rexecd\[%d\]: Failed password for "a\\nb" from 192\.0\.2\.7 port 40112: pam_authenticate: Authentication failure$`, os.Getpid())
+	if line := got.next(t); !regexp.MustCompile(want).Match(line) {
+		t.Errorf("syslog got %q; want %s", line, want)
+	}
+	got.none(t)
+}
+
+func TestPriorityIsAuthprivAndTheKindsSeverity(t *testing.T) {
+	for kind := range kinds {
+		e := Event{Kind: Kind(kind)}
+		if line, want := e.syslog(time.Now()), fmt.Sprintf("<%d>", 80+kinds[kind].severity); !strings.HasPrefix(string(line), want) {
+			t.Errorf("kind %d: %q; want %s", kind, line, want)
+		}
+	}
+}
+
+func TestHostWithoutALogIsNoReasonToWait(t *testing.T) {
+	got := listenOn(t, &journalSocket)
+	got.Close()
+	l := &Log{}
+	began := time.Now()
+	l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
+	if took := time.Since(began); took > patience || l.deaf {
+		t.Errorf("Write took %v, deaf %v", took, l.deaf)
+	}
+}
+
+func TestLogThatHangsIsWaitedForOnce(t *testing.T) {
+	got := listenOn(t, &journalSocket)
+	l := &Log{}
+	// Nobody reads: the queue is full after net.unix.max_dgram_qlen records.
+	var longest time.Duration
+	for n := 0; !l.deaf; n++ {
+		began := time.Now()
+		l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
+		longest = max(longest, time.Since(began))
+		if n > 100000 {
+			t.Fatal("the queue does not fill")
+		}
+	}
+	if longest < patience || longest > patience+20*time.Second {
+		t.Errorf("the longest Write took %v; want about %v", longest, patience)
+	}
+	began := time.Now()
+	for range 1000 {
+		l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
+	}
+	if took := time.Since(began); took > patience {
+		t.Errorf("1000 records to a log that hangs took %v", took)
+	}
+	got.Close()
+}
+
+func TestWritingLeavesNoDescriptorOpen(t *testing.T) {
+	got := listenOn(t, &journalSocket)
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := count()
+	for range 5 {
+		(&Log{}).Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
+		got.next(t)
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestUnitIsNamedOnlyUnderSystemd(t *testing.T) {
+	t.Setenv("INVOCATION_ID", "")
+	if got := Unit(); got != "" {
+		t.Errorf("Unit() = %q without systemd", got)
+	}
+	t.Setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
+	if got := Unit(); got != "" && !strings.HasSuffix(got, ".service") {
+		t.Errorf("Unit() = %q; want a service or nothing", got)
+	}
+}
+
+// logger(1) is the C library's syslog(3) in a command: what it sends is what a
+// syslog server knows how to read.
+func TestSyslogLineIsLikeTheCLibrarys(t *testing.T) {
+	got := listenOn(t, &syslogSocket)
+	out, err := exec.Command("logger", "-u", syslogSocket, "-p", "authpriv.notice", "-t", "in.rexecd", "--id="+fmt.Sprint(os.Getpid()), "--", "a line").CombinedOutput()
+	if err != nil {
+		t.Fatalf("logger: %v\n%s", err, out)
+	}
+	theirs := got.next(t)
+	ours := (&Event{Kind: Penalised}).syslog(time.Now())
+	header := regexp.MustCompile(`^<\d+>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d in\.rexecd\[\d+\]: `)
+	if !header.Match(theirs) || !header.Match(ours) {
+		t.Errorf("logger sends %q, we send %q; want the same header", theirs, ours)
+	}
+}
