@@ -6,8 +6,6 @@ import (
 	"net"
 )
 
-const chunk = 64 << 10 // what one system call moves at most
-
 // A streamEnd is how one direction of output came to its end.
 type streamEnd struct {
 	bytes   int64
@@ -54,7 +52,8 @@ func (s *Session) copyStderr() {
 // would from a pipe.
 func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd {
 	var end streamEnd
-	read, isRefusal, err := readInband(src)
+	buf := make([]byte, chunk)
+	read, isRefusal, err := readInband(src, buf)
 	end.bytes = int64(len(read))
 	if isRefusal {
 		end.refusal = read
@@ -63,7 +62,6 @@ func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd
 	if len(read) > 0 {
 		_, end.err = dst.Write(read)
 	}
-	buf := make([]byte, chunk)
 	for err == nil && end.err == nil {
 		var n int
 		n, err = src.Read(buf)

@@ -1,8 +1,9 @@
 package rexec
 
 import (
-	"bytes"
 	"io"
+	"slices"
+	"strings"
 )
 
 // inbandRefusals are said after the status byte 0 by servers that find out too
@@ -16,19 +17,16 @@ var inbandRefusals = [...]string{
 	"\x01rexecd: No remote directory.\n",
 }
 
-// readInband reads from r while what comes could be a refusal and nothing
-// else. It gives what it read, and whether it is one: the whole stream, to
-// the end of file, is its text. Anything longer or different is the command's
-// own output that happens to begin with byte 1.
-func readInband(r io.Reader) (read []byte, refusal bool, err error) {
-	var b [1]byte
+// readInband reads from r into buf while what comes could be a refusal and
+// nothing else. It gives what it read, and whether it is one: the whole stream,
+// to the end of file, is its text. Anything longer or different is the
+// command's own output that happens to begin with byte 1.
+func readInband(r io.Reader, buf []byte) (read []byte, refusal bool, err error) {
 	for {
-		n, err := r.Read(b[:])
-		if n == 1 {
-			read = append(read, b[0])
-			if !beginsInband(read) {
-				return read, false, nil
-			}
+		n, err := r.Read(buf[len(read):])
+		read = buf[:len(read)+n]
+		if !beginsInband(read) {
+			return read, false, err
 		}
 		if err != nil {
 			return read, err == io.EOF && isInband(read), err
@@ -37,19 +35,16 @@ func readInband(r io.Reader) (read []byte, refusal bool, err error) {
 }
 
 func beginsInband(read []byte) bool {
+	if len(read) > 64 {
+		return false // longer than any
+	}
 	for _, refusal := range inbandRefusals {
-		if len(read) <= len(refusal) && bytes.Equal(read, []byte(refusal[:len(read)])) {
+		if strings.HasPrefix(refusal, string(read)) {
 			return true
 		}
 	}
 	return false
 }
 
-func isInband(read []byte) bool {
-	for _, refusal := range inbandRefusals {
-		if string(read) == refusal {
-			return true
-		}
-	}
-	return false
-}
+// isInband tells whether all of it is there.
+func isInband(read []byte) bool { return slices.Contains(inbandRefusals[:], string(read)) }

@@ -3,6 +3,7 @@ package rexec_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func TestStatusByteOnTheStderrConnection(t *testing.T) {
 func TestStatusOnPrimaryQuirkLeavesStderrAlone(t *testing.T) {
 	client := serve(t, func(p *peer) {
 		p.standard().errs("\x00first")
-		p.clientHas("first byte on the stderr connection")
+		p.clientHas("the stderr connection begins")
 		p.out("\x00out")
 	})
 	client.Quirks.StatusOnPrimary = true
@@ -106,7 +107,7 @@ func TestStderrBeforeTheStatusByte(t *testing.T) {
 	for _, early := range []string{"warning\n", "\x01warning\n", "\x01"} {
 		client := serve(t, func(p *peer) {
 			p.standard().errs(early)
-			p.clientHas("first byte on the stderr connection")
+			p.clientHas("the stderr connection begins")
 			p.out("\x00out")
 		})
 		run(t, client, "x", nil).is(t, "out", early)
@@ -158,6 +159,35 @@ func TestOutputLikeARefusalIsNotEaten(t *testing.T) {
 	}
 }
 
+// What cannot be a refusal any more is not held back for its end.
+func TestOutputThatBeginsWithOneIsPassedOnAtOnce(t *testing.T) {
+	client := serve(t, func(p *peer) {
+		p.standard().out("\x00\x01No remote x")
+		p.gone() // until the input ends, which is when the output has come
+	})
+	session := client.Command(context.Background(), "x")
+	stdin, err := session.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := session.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(patience, func() { session.Close() })
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len("\x01No remote x"))
+	if _, err := io.ReadFull(stdout, got); err != nil {
+		t.Errorf("output %q, %v", got, err)
+	}
+	stdin.Close()
+	if err := session.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoStatusByteQuirk(t *testing.T) {
 	for _, out := range []string{"hello", "", "\x00\x01", "\x01Try again.\nx"} {
 		client := serve(t, func(p *peer) { // NuttX
@@ -181,7 +211,9 @@ func TestLateStderrQuirk(t *testing.T) {
 		p.errs("err")
 	})
 	client.Quirks.LateStderr = true
-	run(t, client, "x", nil).is(t, "out", "err")
+	for range 20 { // connection and status byte come together
+		run(t, client, "x", nil).is(t, "out", "err")
+	}
 }
 
 func TestSilentStderrPortIsReportedOrDoneWithout(t *testing.T) {

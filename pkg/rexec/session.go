@@ -129,7 +129,7 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 	if err := s.send(port, "send stderr port"); err != nil {
 		return err
 	}
-	conn, first, err := s.client.acceptStderr(ctx, listener, primary.RemoteAddr(), s.stdout.watch())
+	conn, first, err := s.client.acceptStderr(ctx, listener, primary.RemoteAddr(), s.stdout.opening())
 	if err != nil {
 		return err
 	}
@@ -137,6 +137,9 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 		return s.answeredBeforeStderr(first, listener.Addr().String())
 	}
 	s.stderr = newStream(conn)
+	if first.some() {
+		s.stdout.giveBack(first)
+	}
 	if s.client.Quirks.LateStderr {
 		request = nil
 	}
@@ -146,9 +149,8 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 // answeredBeforeStderr is when the server spoke, or hung up, instead of
 // connecting. It knows no more than the port at that time, so it is the port
 // that it cannot reach or does not want.
-func (s *Session) answeredBeforeStderr(first firstByte, port string) error {
-	s.stdout.take()
-	err := s.onPrimary(first, firstByte{})
+func (s *Session) answeredBeforeStderr(first opening, port string) error {
+	err := s.onPrimary(first, opening{})
 	if err == nil {
 		s.client.trace("the server did not connect for stderr: going on with one connection")
 		return nil
@@ -178,10 +180,9 @@ func (s *Session) send(data []byte, doing string) error {
 		return nil
 	}
 	select {
-	case first := <-s.stdout.watch():
-		s.stdout.take()
-		if first.is(StatusError) {
-			return s.refusal(s.stdout)
+	case first := <-s.stdout.opening():
+		if first.begins(StatusError) {
+			return s.onPrimary(first, opening{})
 		}
 	case <-time.After(aMoment):
 	}

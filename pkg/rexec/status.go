@@ -20,24 +20,22 @@ const (
 // but the command's output. So it is what comes first that decides, and every
 // other byte, 0 and 1 too, is the command's.
 func (s *Session) awaitStatus(ctx context.Context) error {
-	var early firstByte // what stderr began with, if that is known
-	primary, stderr := s.stdout.watch(), s.stderr.watch()
+	var early opening // of the stderr connection, if it has come
+	stderr := s.stderr.opening()
 	for {
 		select {
-		case first := <-primary:
-			s.stdout.take()
+		case first := <-s.stdout.opening():
 			return s.onPrimary(first, early)
 		case early = <-stderr:
-			s.stderr.take()
 			stderr = nil
-			s.client.trace("first byte on the stderr connection, before the status byte")
+			s.stderr.keep(early.data)
+			s.client.trace("the stderr connection begins before the status byte")
 			switch {
-			case early.is(StatusOK) && !s.client.Quirks.StatusOnPrimary:
+			case s.isStderrStatus(early):
 				return s.onStderrStatus(early)
-			case early.is(StatusError):
+			case early.begins(StatusError):
 				// A refusal if the primary now ends, else the command's.
-			case early.ok:
-				s.stderr.hold(early)
+			case early.some():
 				s.copyStderr() // before the status, so that its sender is never stuck
 			}
 		case <-ctx.Done():
@@ -46,34 +44,40 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 	}
 }
 
-// onPrimary goes by the first byte of the primary connection, or its end.
-// Unless that is the standard's NUL, the stderr connection has a say.
-func (s *Session) onPrimary(first, early firstByte) error {
-	if !first.is(StatusOK) && s.stderr.watch() != nil {
+func (s *Session) isStderrStatus(o opening) bool {
+	return o.begins(StatusOK) && !s.client.Quirks.StatusOnPrimary
+}
+
+// onPrimary goes by the opening of the primary connection. Unless that is the
+// standard's NUL, the stderr connection has a say.
+func (s *Session) onPrimary(first, early opening) error {
+	s.stdout.keep(first.data)
+	if first.begins(StatusOK) {
+		s.stdout.keep(first.data[1:])
+		s.client.trace("status byte 0: the command runs")
+		return nil
+	}
+	if stderr := s.stderr.opening(); stderr != nil {
 		select {
-		case early = <-s.stderr.watch():
-			s.stderr.take()
+		case early = <-stderr:
+			s.stderr.keep(early.data)
 		case <-time.After(aMoment):
 		}
-		if early.is(StatusOK) && !s.client.Quirks.StatusOnPrimary {
-			s.stdout.hold(first)
+		if s.isStderrStatus(early) {
+			s.stderr.keep(early.data[1:])
 			s.client.trace("status byte 0 on the stderr connection")
 			return nil
 		}
 	}
 	switch {
-	case first.is(StatusOK):
-		s.client.trace("status byte 0: the command runs")
-		if early.is(StatusError) { // all others went their way already
-			s.stderr.hold(early)
-		}
-		return nil
-	case first.is(StatusError):
+	case first.begins(StatusError):
+		s.stdout.keep(first.data[1:])
 		return s.refusal(s.stdout)
-	case first.ok:
-		line, _ := readRefusal(s.stdout.conn, s.stdout.conn.SetReadDeadline)
-		return &ProtocolError{"read status byte", fmt.Errorf("the server began with %q", string(first.value)+line)}
-	case early.is(StatusError):
+	case first.some():
+		line, _ := readRefusal(s.stdout, s.stdout.conn.SetReadDeadline)
+		return &ProtocolError{"read status byte", fmt.Errorf("the server began with %.200q", line)}
+	case early.begins(StatusError):
+		s.stderr.keep(early.data[1:])
 		return s.refusal(s.stderr)
 	}
 	s.client.trace("end of the primary connection before a status byte: %v", first.err)
@@ -83,24 +87,24 @@ func (s *Session) onPrimary(first, early firstByte) error {
 // onStderrStatus is called when a NUL has come on the stderr connection and
 // the primary was silent. If the primary's NUL turns out to be there too,
 // order cannot be told any more, and the standard is the likelier.
-func (s *Session) onStderrStatus(early firstByte) error {
+func (s *Session) onStderrStatus(early opening) error {
 	select {
-	case first := <-s.stdout.watch():
-		s.stdout.take()
-		if first.is(StatusOK) {
-			s.stderr.hold(early)
+	case first := <-s.stdout.opening():
+		s.stdout.keep(first.data)
+		if first.begins(StatusOK) {
+			s.stdout.keep(first.data[1:])
 			s.client.trace("status byte 0: the command runs")
 			return nil
 		}
-		s.stdout.hold(first)
 	default:
 	}
+	s.stderr.keep(early.data[1:])
 	s.client.trace("status byte 0 on the stderr connection")
 	return nil
 }
 
 func (s *Session) refusal(from *stream) error {
-	text, err := readRefusal(from.conn, from.conn.SetReadDeadline)
+	text, err := readRefusal(from, from.conn.SetReadDeadline)
 	s.client.trace("status byte 1: %q", text)
 	if err != nil && text == "" && err != io.EOF {
 		return &ProtocolError{"read refusal", err}

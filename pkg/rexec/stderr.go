@@ -36,7 +36,7 @@ func (c *Client) listenStderr(primary net.Conn) (net.Listener, error) {
 // acceptStderr waits for the server's connection. Anyone else who happens on
 // the port is hung up on. The server's word on the primary connection ends
 // the waiting: it refuses, or it has no intention to connect.
-func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server net.Addr, answer <-chan firstByte) (net.Conn, firstByte, error) {
+func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server net.Addr, answer <-chan opening) (net.Conn, opening, error) {
 	defer listener.Close() // also ends the goroutine
 	accepted := make(chan net.Conn)
 	done := make(chan struct{})
@@ -66,8 +66,15 @@ func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server
 	select {
 	case conn := <-accepted:
 		c.trace("stderr connection from %v", conn.RemoteAddr())
-		return conn, firstByte{}, nil
+		return conn, opening{}, nil
 	case first := <-answer:
+		if first.begins(StatusOK) { // it says so after connecting; what came together is seen in any order
+			select {
+			case conn := <-accepted:
+				return conn, first, nil
+			case <-time.After(aMoment):
+			}
+		}
 		return nil, first, nil
 	case <-timer.C:
 	case <-ctx.Done():
@@ -75,7 +82,7 @@ func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server
 			err = ctx.Err()
 		}
 	}
-	return nil, firstByte{}, &DialError{Addr: listener.Addr().String(), Stderr: true, Err: err}
+	return nil, opening{}, &DialError{Addr: listener.Addr().String(), Stderr: true, Err: err}
 }
 
 func sameHost(a, b net.Addr) bool {

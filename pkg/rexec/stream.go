@@ -1,75 +1,73 @@
 package rexec
 
 import (
-	"io"
 	"net"
 )
 
-// A firstByte is what a connection begins with. What follows it has not been
-// read.
-type firstByte struct {
-	value byte
-	ok    bool  // there was one
-	err   error // if not, why: io.EOF too
+const chunk = 64 << 10 // what one system call moves at most
+
+// An opening is what the first read of a connection gave: at least one byte,
+// or why there is none.
+type opening struct {
+	data []byte
+	err  error // io.EOF too
 }
 
-// is tells whether there was a first byte and it was value.
-func (f firstByte) is(value byte) bool { return f.ok && f.value == value }
+func (o opening) some() bool { return len(o.data) > 0 }
 
-// A stream is the receiving half of one connection. Its first byte is read in
-// the background: so it can be watched while the client waits for something
-// else, and still nothing is read that belongs to the command.
+// begins tells whether there is a first byte and it is this one.
+func (o opening) begins(with byte) bool { return o.some() && o.data[0] == with }
+
+// A stream is the receiving half of one connection. Its opening is read in the
+// background: so it can be watched while the client waits for something else.
 type stream struct {
 	conn  net.Conn
-	first <-chan firstByte // nil once taken
-	held  []byte           // taken and found to be the command's
+	first <-chan opening // nil once received
+	held  []byte         // received, and still to be given by Read
 }
 
 func newStream(conn net.Conn) *stream {
-	first := make(chan firstByte, 1)
+	first := make(chan opening, 1)
 	go func() {
-		var b [1]byte
-		n, err := io.ReadFull(conn, b[:])
-		first <- firstByte{b[0], n == 1, err}
+		buf := make([]byte, chunk)
+		n, err := conn.Read(buf)
+		first <- opening{buf[:n], err}
 	}()
 	return &stream{conn: conn, first: first}
 }
 
-// watch is the channel of the first byte; nil, which never delivers, if the
-// stream does not exist or the byte was taken.
-func (s *stream) watch() <-chan firstByte {
+// opening delivers the stream's opening, once; never, if there is no stream.
+// Whoever receives from it says with keep what is the stream's to give.
+func (s *stream) opening() <-chan opening {
 	if s == nil {
 		return nil
 	}
 	return s.first
 }
 
-// take notes that the first byte was received from watch.
-func (s *stream) take() { s.first = nil }
+// keep is called with what was received, less a status byte if it began with
+// one.
+func (s *stream) keep(data []byte) { s.first, s.held = nil, data }
 
-// hold gives the first byte back: it is the command's.
-func (s *stream) hold(f firstByte) {
-	if f.ok {
-		s.held = append(s.held, f.value)
-	}
+// giveBack is keep for an opening that somebody else is to look at.
+func (s *stream) giveBack(o opening) {
+	first := make(chan opening, 1)
+	first <- o
+	s.first = first
 }
 
 func (s *stream) Read(p []byte) (int, error) {
-	switch {
-	case len(p) == 0:
-		return 0, nil
-	case len(s.held) > 0:
+	if s.first != nil {
+		first := <-s.first
+		s.keep(first.data)
+		if len(first.data) == 0 {
+			return 0, first.err
+		}
+	}
+	if len(s.held) > 0 {
 		n := copy(p, s.held)
 		s.held = s.held[n:]
 		return n, nil
-	case s.first != nil:
-		first := <-s.first
-		s.first = nil
-		if !first.ok {
-			return 0, first.err
-		}
-		p[0] = first.value
-		return 1, nil
 	}
 	return s.conn.Read(p)
 }
