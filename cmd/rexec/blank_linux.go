@@ -1,14 +1,22 @@
 package main
 
-import "unsafe"
+import (
+	"os"
+	"unsafe"
+)
 
-// blank overwrites an argument where the kernel put it, so that ps(1) does not
-// show it any more. Go's runtime makes os.Args of strings that point to that
-// very memory, which is writable and belongs to the process; nobody but
-// os.Args refers to it. TestPasswordIsBlankedInArgv reads /proc/PID/cmdline.
+// blank overwrites an argument, or the part of one, where the kernel put it, so
+// that ps(1) does not show it any more. Go's runtime makes os.Args of strings
+// that point to that very memory, which is writable and belongs to the process;
+// nobody but os.Args refers to it. TestPasswordIsBlankedInArgv looks into
+// /proc/PID/cmdline.
 func blank(arg string) {
-	if arg == "" {
-		return
+	begin := unsafe.StringData(arg)
+	for _, whole := range os.Args {
+		offset := uintptr(unsafe.Pointer(begin)) - uintptr(unsafe.Pointer(unsafe.StringData(whole)))
+		if arg != "" && whole != "" && offset < uintptr(len(whole)) {
+			clear(unsafe.Slice(begin, len(arg)))
+			return
+		}
 	}
-	clear(unsafe.Slice(unsafe.StringData(arg), len(arg)))
 }

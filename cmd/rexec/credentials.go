@@ -14,19 +14,21 @@ type credentials struct {
 	user, password string
 	hasUser        bool
 	hasPassword    bool // an empty one may be meant
+
+	userFrom, passwordFrom string // for the trace
 }
 
 func (c *credentials) complete() bool { return c.hasUser && c.hasPassword }
 
 // add takes what is still missing from a source that has it. A password is
 // taken only together with the name it belongs to, or if it has none.
-func (c *credentials) add(source credentials) {
+func (c *credentials) add(source credentials, name string) {
 	if !c.hasUser && source.hasUser {
-		c.user, c.hasUser = source.user, true
+		c.user, c.hasUser, c.userFrom = source.user, true, name
 	}
 	sameUser := !source.hasUser || source.user == c.user
 	if !c.hasPassword && source.hasPassword && sameUser {
-		c.password, c.hasPassword = source.password, true
+		c.password, c.hasPassword, c.passwordFrom = source.password, true, name
 	}
 }
 
@@ -38,22 +40,22 @@ func findCredentials(o *options, s *settings) (credentials, error) {
 	if err != nil {
 		return who, err
 	}
-	who.add(given)
+	who.add(given, "the command line")
 	if !o.promptOnly {
-		who.add(fromEnvironment(s, os.LookupEnv))
-		if !who.complete() && s.Netrc {
+		who.add(fromEnvironment(s, os.LookupEnv), "the environment")
+		if !who.complete() && s.netrc {
 			entry, err := fromNetrc(o.host, who)
 			if err != nil {
 				return who, err
 			}
-			who.add(entry)
+			who.add(entry, ".netrc")
 		}
 	}
 	if !who.hasPassword {
 		return fromTerminal(o, who)
 	}
 	if !who.hasUser {
-		who.user, who.hasUser = localUser(), true
+		who.add(credentials{user: localUser(), hasUser: true}, "who runs rexec")
 	}
 	return who, nil
 }
@@ -61,7 +63,7 @@ func findCredentials(o *options, s *settings) (credentials, error) {
 func fromCommandLine(o *options, s *settings) (credentials, error) {
 	given := credentials{user: o.user, hasUser: o.hasUser, password: o.password, hasPassword: o.hasPassword}
 	switch {
-	case o.hasPassword && !s.CommandLinePassword:
+	case o.hasPassword && !s.commandLinePassword:
 		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", s.file)
 	case o.passwordStdin:
 		line, err := readLine(os.Stdin)
@@ -101,11 +103,11 @@ func fromEnvironment(s *settings, lookup func(string) (string, bool)) credential
 	var found credentials
 	found.user, found.hasUser = lookup("REXEC_USER")
 	found.password, found.hasPassword = lookup("REXEC_PASS")
-	if s.OS2Variables {
+	if s.os2Variables {
 		var os2 credentials
 		os2.user, os2.hasUser = lookup("USERID")
 		os2.password, os2.hasPassword = lookup("PASSWORD")
-		found.add(os2)
+		found.add(os2, "")
 	}
 	return found
 }
@@ -117,11 +119,11 @@ func fromTerminal(o *options, who credentials) (credentials, error) {
 		name = localUser()
 	}
 	if o.batch {
-		return who, noPassword(name, o.host, "not asking because of -B")
+		return who, fmt.Errorf("no password for %s at %s, and -B says not to ask: use REXEC_PASS, .netrc or --password-file", name, o.host)
 	}
 	tty, err := openTerminal()
 	if err != nil {
-		return who, noPassword(name, o.host, "no terminal to ask on")
+		return who, fmt.Errorf("no password for %s at %s, and no terminal to ask on: use REXEC_PASS, .netrc or --password-file", name, o.host)
 	}
 	defer tty.close()
 	if !who.hasUser {
@@ -137,11 +139,8 @@ func fromTerminal(o *options, who credentials) (credentials, error) {
 	if err != nil {
 		return who, err
 	}
-	return credentials{name, password, true, true}, nil
-}
-
-func noPassword(name, host, why string) error {
-	return fmt.Errorf("no password for %s at %s, and %s: use REXEC_PASS, .netrc or --password-file", name, host, why)
+	who.add(credentials{user: name, hasUser: true, password: password, hasPassword: true}, "the terminal")
+	return who, nil
 }
 
 // localUser is the name of whoever runs rexec.

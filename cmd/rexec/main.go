@@ -46,9 +46,7 @@ func run(argv []string) int {
 	if err != nil {
 		return complain(err)
 	}
-	if err := settings.apply(&opts); err != nil {
-		return complain(err)
-	}
+	settings.complete(&opts)
 	who, err := findCredentials(&opts, settings)
 	if err != nil {
 		return complain(err)
@@ -83,23 +81,44 @@ func execute(opts *options, who credentials) int {
 		session.Stdout, session.Stderr = stdout, stderr
 	}
 	if err := session.Start(); err != nil {
-		return report(opts, err)
+		return report(ctx, opts, err)
 	}
 	relay := relaySignals(opts, session)
-	err := session.Wait()
+	err := wait(ctx, session)
 	relay.stop()
-	return conclude(opts, errors.Join(err, stdout.flush(), stderr.flush()), relay, marker)
+	if err == nil {
+		err = errors.Join(stdout.flush(), stderr.flush())
+	}
+	return conclude(ctx, opts, err, relay, marker)
+}
+
+// wait waits for the session, but not past the time limit for whoever reads
+// rexec's output and has stopped doing so.
+func wait(ctx context.Context, session *rexec.Session) error {
+	ended := make(chan error, 1)
+	go func() { ended <- session.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(time.Second):
+		return ctx.Err()
+	}
 }
 
 // conclude finds the exit status of a command that was started.
-func conclude(opts *options, err error, relay *relay, marker *marker) int {
+func conclude(ctx context.Context, opts *options, err error, relay *relay, marker *marker) int {
 	status, hasStatus := marker.status()
 	signal := relay.fatal()
 	switch {
 	case hasStatus:
 		return status
 	case err != nil:
-		return report(opts, err)
+		return report(ctx, opts, err)
 	case signal != 0:
 		return 128 + signal
 	case opts.status:
@@ -109,7 +128,7 @@ func conclude(opts *options, err error, relay *relay, marker *marker) int {
 }
 
 // report says what went wrong in words that help, and gives the exit status.
-func report(opts *options, err error) int {
+func report(ctx context.Context, opts *options, err error) int {
 	var refused *rexec.RefusedError
 	var dial *rexec.DialError
 	status := exitFailed
@@ -118,33 +137,34 @@ func report(opts *options, err error) int {
 		if !opts.status {
 			status = exitRefused
 		}
-		if refused.Text == "" {
-			fmt.Fprintf(os.Stderr, "rexec: %s: the server closed the connection without a word (some do when they refuse a login)\n", opts.host)
-		} else {
-			fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, rexec.Printable(refused.Reason()))
+		text := rexec.Printable(refused.Reason())
+		if text == "" {
+			text = "the server closed the connection without a word (some do when they refuse a login)"
 		}
+		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, text)
 	case errors.As(err, &dial) && dial.Stderr:
-		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n"+
-			"rexec: a firewall or address translation may be in the way: -a does without the second connection, --stderr-port chooses its port\n", opts.host, err)
-	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, timedOut(opts, err))
+		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n", opts.host, err)
+	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
+		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, timedOut(ctx, opts, err))
 	default:
 		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n", opts.host, err)
+	}
+	if errors.As(err, &dial) && dial.Stderr {
+		fmt.Fprintln(os.Stderr, "rexec: a firewall or address translation may be in the way of the stderr connection: -a does without, --stderr-port chooses its port")
 	}
 	return status
 }
 
 // timedOut says which limit it was.
-func timedOut(opts *options, err error) string {
-	var protocol *rexec.ProtocolError
+func timedOut(ctx context.Context, opts *options, err error) string {
 	var dial *rexec.DialError
 	switch {
+	case ctx.Err() != nil:
+		return fmt.Sprintf("the command did not end within %v (-T): connection closed", opts.timeout)
 	case errors.As(err, &dial):
 		return fmt.Sprintf("%s did not answer within %v (-t)", dial.Addr, opts.connectLimit())
-	case errors.As(err, &protocol):
-		return fmt.Sprintf("connected, but the server did not start the command within %v (-t): it may want its stderr connection later (-q late-stderr), or sends no status byte (-q no-status)", opts.connectLimit())
 	}
-	return fmt.Sprintf("the command did not end within %v (-T): connection closed", opts.timeout)
+	return fmt.Sprintf("connected, but the server did not start the command within %v (-t): it may want its stderr connection later (-q late-stderr), or send no status byte (-q no-status)", opts.connectLimit())
 }
 
 // input is what the command reads.
@@ -169,6 +189,7 @@ func (o *options) client(who credentials) *rexec.Client {
 	}
 	if o.trace {
 		begin := time.Now()
+		fmt.Fprintf(os.Stderr, "rexec: user %q from %s, password from %s\n", who.user, who.userFrom, who.passwordFrom)
 		client.Trace = func(step string) {
 			fmt.Fprintf(os.Stderr, "rexec: %8.3f ms  %s\n", float64(time.Since(begin).Microseconds())/1000, step)
 		}

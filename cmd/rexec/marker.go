@@ -33,8 +33,9 @@ func newMarker() *marker {
 func (m *marker) wrap(command string) string {
 	return `exec /bin/sh -c 'c=$(printf "x` + octal(command) + `x");c=${c#x};c=${c%x};` +
 		`trap : HUP INT QUIT USR1 USR2 ALRM TERM;` +
-		`"${SHELL:-/bin/sh}" -c "$c";` +
-		`printf "\036rexec ` + m.token + ` %d\036" $? >&2'`
+		`"${SHELL:-/bin/sh}" -c "$c";s=$?;` +
+		`[ $s -gt 255 ]&&s=$((s%128+128));` + // for signal n ksh93 says 256+n, yash 384+n
+		`printf "\036rexec ` + m.token + ` %d\036" $s >&2'`
 }
 
 // octal writes text for printf(1)'s format between double quotes between

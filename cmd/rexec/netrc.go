@@ -25,7 +25,8 @@ type netrcEntry struct {
 
 // fromNetrc finds the entry for a host, and for the user if one is known.
 func fromNetrc(host string, who credentials) (credentials, error) {
-	path, explicit := os.LookupEnv("NETRC")
+	path := os.Getenv("NETRC")
+	explicit := path != ""
 	if !explicit {
 		home, err := os.UserHomeDir()
 		if err != nil {
@@ -42,7 +43,7 @@ func fromNetrc(host string, who credentials) (credentials, error) {
 		if !explicit && errors.Is(err, fs.ErrNotExist) {
 			return credentials{}, nil
 		}
-		return credentials{}, fmt.Errorf("$NETRC: %w", err)
+		return credentials{}, err
 	}
 	defer f.Close()
 	if err := checkPrivate(f, path); err != nil {
@@ -200,13 +201,16 @@ func (w *netrcWords) word() (string, error) {
 	return word.String(), nil
 }
 
-// skipMacro passes over a macro's body, which ends with an empty line.
+// skipMacro passes over the rest of the name's line and a macro's body, which
+// ends with an empty line.
 func (w *netrcWords) skipMacro() {
-	end := strings.Index(w.rest, "\n\n")
-	if end < 0 {
-		w.rest = ""
-		return
+	for lines := 0; w.rest != ""; lines++ {
+		line, _, _ := strings.Cut(w.rest, "\n")
+		for range min(len(line)+1, len(w.rest)) {
+			w.advance()
+		}
+		if lines > 0 && strings.TrimSuffix(line, "\r") == "" {
+			return
+		}
 	}
-	w.line += strings.Count(w.rest[:end], "\n") + 2
-	w.rest = w.rest[end+2:]
 }

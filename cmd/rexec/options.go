@@ -276,10 +276,11 @@ func parsePorts(value string) (rexec.PortRange, error) {
 
 // parseTime reads seconds, or a number with its unit as in 1m30s.
 func parseTime(value string) (time.Duration, error) {
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-		value = strconv.FormatFloat(seconds, 'f', -1, 64) + "s"
+	text := value
+	if _, err := strconv.ParseFloat(value, 64); err == nil {
+		text += "s"
 	}
-	d, err := time.ParseDuration(value)
+	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
 		return 0, fmt.Errorf("%q is not a time: seconds, or 500ms, 30s, 1m30s", value)
 	}

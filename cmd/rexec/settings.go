@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,29 +13,23 @@ import (
 )
 
 // settingsFile is the administrator's word for all users of the machine. No
-// variable and no option leads past it.
-const settingsFile = "/etc/rexec.toml"
+// environment variable and no option leads past it; only tests have another.
+var settingsFile = "/etc/rexec.toml"
 
 // settings are described in rexec.toml(5).
 type settings struct {
-	Netrc               bool   `toml:"netrc"`
-	CommandLinePassword bool   `toml:"command_line_password"`
-	OS2Variables        bool   `toml:"os2_variables"`
-	ConnectTimeout      string `toml:"connect_timeout"`
-	Timeout             string `toml:"timeout"`
-	Stderr              string `toml:"stderr"`
-	StderrPorts         string `toml:"stderr_ports"`
-	StderrTimeout       string `toml:"stderr_timeout"`
+	netrc               bool
+	commandLinePassword bool
+	os2Variables        bool
+	defaults            options // of what the command line can say
 
-	file string
-	meta toml.MetaData
-	text string
+	file, text string
 }
 
 // loadSettings reads the file. One that is missing leaves the defaults; one
 // that is wrong stops rexec, because what it was to forbid is not known.
 func loadSettings(path string) (*settings, error) {
-	s := &settings{Netrc: true, CommandLinePassword: true, file: path}
+	s := &settings{netrc: true, commandLinePassword: true, file: path}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -43,65 +38,64 @@ func loadSettings(path string) (*settings, error) {
 		return nil, err
 	}
 	s.text = string(text)
-	s.meta, err = toml.Decode(s.text, s)
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
+	values := map[string]any{}
+	meta, err := toml.Decode(s.text, &values)
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		return nil, fmt.Errorf("%s:%d: %s", path, parse.Position.Line, parse.Message)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, key := range s.meta.Undecoded() {
-		return nil, fmt.Errorf("%s:%d: no such setting: %s (there are netrc, command_line_password, os2_variables, connect_timeout, timeout, stderr, stderr_ports, stderr_timeout)", path, s.line(key[0]), key)
-	}
-	return s, s.check()
-}
-
-// check finds values that would fail when they are needed.
-func (s *settings) check() error { return s.apply(&options{}) }
-
-// apply completes options that were not given.
-func (s *settings) apply(o *options) error {
-	if err := s.applyTime("connect_timeout", s.ConnectTimeout, &o.connectTimeout); err != nil {
-		return err
-	}
-	if err := s.applyTime("timeout", s.Timeout, &o.timeout); err != nil {
-		return err
-	}
-	if err := s.applyTime("stderr_timeout", s.StderrTimeout, &o.stderrTimeout); err != nil {
-		return err
-	}
-	if s.meta.IsDefined("stderr") && !o.hasStderr {
-		if err := o.setStderr(s.Stderr); err != nil {
-			return s.wrong("stderr", err)
+	for _, key := range meta.Keys() {
+		if err := s.set(key.String(), values[key[0]]); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, s.line(key[0]), err)
 		}
 	}
-	if s.meta.IsDefined("stderr_ports") && o.stderrPorts.First == 0 {
-		ports, err := parsePorts(s.StderrPorts)
-		if err != nil {
-			return s.wrong("stderr_ports", err)
+	return s, nil
+}
+
+// set takes one setting.
+func (s *settings) set(key string, value any) error {
+	switches := map[string]*bool{
+		"netrc": &s.netrc, "command_line_password": &s.commandLinePassword, "os2_variables": &s.os2Variables,
+	}
+	times := map[string]*time.Duration{
+		"connect_timeout": &s.defaults.connectTimeout, "timeout": &s.defaults.timeout, "stderr_timeout": &s.defaults.stderrTimeout,
+	}
+	texts := map[string]func(string) error{
+		"stderr": s.defaults.setStderr,
+		"stderr_ports": func(text string) (err error) {
+			s.defaults.stderrPorts, err = parsePorts(text)
+			return err
+		},
+	}
+	var err error
+	switch {
+	case switches[key] != nil:
+		on, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("%s: %v is neither true nor false", key, value)
 		}
-		o.stderrPorts = ports
+		*switches[key] = on
+	case times[key] != nil:
+		*times[key], err = parseTime(fmt.Sprint(value))
+	case texts[key] != nil:
+		err = texts[key](fmt.Sprint(value))
+	default:
+		return fmt.Errorf("no such setting: %s (there are netrc, command_line_password, os2_variables, connect_timeout, timeout, stderr, stderr_ports, stderr_timeout)", key)
 	}
-	return nil
+	return named(err, key)
 }
 
-func (s *settings) applyTime(key, value string, to *time.Duration) error {
-	if !s.meta.IsDefined(key) {
-		return nil
+// complete fills in what the command line did not say.
+func (s *settings) complete(o *options) {
+	o.connectTimeout = cmp.Or(o.connectTimeout, s.defaults.connectTimeout)
+	o.timeout = cmp.Or(o.timeout, s.defaults.timeout)
+	o.stderrTimeout = s.defaults.stderrTimeout
+	o.stderrPorts = cmp.Or(o.stderrPorts, s.defaults.stderrPorts)
+	if !o.hasStderr {
+		o.stderr = s.defaults.stderr
 	}
-	d, err := parseTime(value)
-	if err != nil {
-		return s.wrong(key, err)
-	}
-	if *to == 0 {
-		*to = d
-	}
-	return nil
-}
-
-func (s *settings) wrong(key string, err error) error {
-	return fmt.Errorf("%s:%d: %s: %w", s.file, s.line(key), key, err)
 }
 
 // line finds the line of a top-level key, or of the table of that name.

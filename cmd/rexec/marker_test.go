@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// pass sends writes through a filter and returns what is left of them, and the
+// status found, or -1.
+func pass(t *testing.T, m *marker, writes ...string) (string, int) {
+	t.Helper()
+	var out bytes.Buffer
+	f := &filter{marker: m, out: &out}
+	for _, w := range writes {
+		if n, err := f.Write([]byte(w)); n != len(w) || err != nil {
+			t.Fatalf("Write(%q) = %d, %v", w, n, err)
+		}
+	}
+	if err := f.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if status, ok := m.status(); ok {
+		return out.String(), status
+	}
+	return out.String(), -1
+}
+
+func TestMarkerIsRemovedHoweverItIsSplit(t *testing.T) {
+	m := newMarker()
+	mark := fmt.Sprintf("%s42\x1e", m.begin)
+	for _, around := range [][2]string{{"", ""}, {"before", ""}, {"before\n", "after\n"}, {"\x1e", "\x1e"}, {"\x1erexec ", "x"}, {string(m.begin), "1"}, {string(m.begin) + "x", ""}} {
+		whole := around[0] + mark + around[1]
+		want := around[0] + around[1]
+		for i := range len(whole) {
+			for _, j := range []int{i, i + 1, i + 7, len(whole)} {
+				j = min(j, len(whole))
+				if got, status := pass(t, m, whole[:i], whole[i:j], whole[j:]); got != want || status != 42 {
+					t.Fatalf("%q + %q + %q became %q with status %d; want %q, 42", whole[:i], whole[i:j], whole[j:], got, status, want)
+				}
+			}
+		}
+		bytewise := strings.Split(whole, "")
+		if got, status := pass(t, m, bytewise...); got != want || status != 42 {
+			t.Errorf("%q byte by byte became %q with status %d", whole, got, status)
+		}
+	}
+}
+
+func TestWhatIsNoMarkerStays(t *testing.T) {
+	m := newMarker()
+	begin := string(m.begin)
+	for _, text := range []string{
+		"", "x", "\x1e", begin, begin + "1", begin + "\x1e", begin + "256\x1e", begin + "-1\x1e", begin + "+1\x1e", begin + "1 \x1e", begin + "1x", begin + "1111111111111111111",
+		strings.Replace(begin, m.token, newMarker().token, 1) + "0\x1e", "\x1e\x1e\x1e\x1e" + begin[:10],
+	} {
+		if got, status := pass(t, m, text); got != text || status != -1 {
+			t.Errorf("%q became %q with status %d", text, got, status)
+		}
+		if got, status := pass(t, m, strings.Split(text, "")...); got != text || status != -1 {
+			t.Errorf("%q byte by byte became %q with status %d", text, got, status)
+		}
+	}
+}
+
+// A prompt without a newline must be seen at once.
+func TestFilterHoldsNothingBackThatIsNoBeginning(t *testing.T) {
+	m := newMarker()
+	var out bytes.Buffer
+	f := &filter{marker: m, out: &out}
+	f.Write([]byte("login: r"))
+	if out.String() != "login: r" {
+		t.Errorf("%q was passed on", out.String())
+	}
+	f.Write(append([]byte("x"), m.begin...))
+	f.Write(bytes.Repeat([]byte("1"), 1000))
+	if len(f.held) > 0 {
+		t.Errorf("%d bytes are held back", len(f.held))
+	}
+}
+
+// shells are all that Debian has and that a POSIX command line means something
+// to, and csh and fish, which users have for a login shell all the same.
+var shells = []string{"sh", "dash", "bash", "busybox sh", "ksh93", "mksh", "posh", "yash", "zsh", "fish", "tcsh"}
+
+// Exit statuses that shells differ on.
+const (
+	anyOne = -1
+	syntax = -2 // not 0
+)
+
+// commands and the exit statuses they have in any shell.
+var commands = []row{
+	{"echo out", "out\n", 0},
+	{"exit 3", "", 3},
+	{"echo a; exit 4", "a\n", 4},
+	{"echo 'single' \"double\"", "single double\n", 0},
+	{"printf no-newline", "no-newline", 0},
+	{"printf '%s' '100%d'", "100%d", 0},
+	{"echo one\necho two\n", "one\ntwo\n", 0},
+	{"echo hi # a comment", "hi\n", 0},
+	{"echo done # it's", "done\n", 0},
+	{"# nothing", "", 0},
+	{"cat <<'E'\n$HOME `x` \\\nE\n", "$HOME `x` \\\n", 0},
+	{"cat <<E\nhere\nE", "here\n", 0},
+	{"echo back\\slash 'a\\'", "backslash a\\\n", 0},
+	{"printf x\\", "", anyOne}, // what a backslash at the end means, shells differ on
+	{"echo \"unbalanced", "", syntax},
+	{"echo 'unbalanced", "", syntax},
+	{"if true", "", syntax},
+	{"(exit 7)", "", 7},
+	{"false", "", 1},
+	{"no-such-command-anywhere", "", 127},
+	{"exec sh -c 'exit 9'", "", 9},
+	{"kill -TERM $$", "", 143},
+	{"sh -c 'kill -KILL $$'", "", 137},
+	{"trap 'exit 5' TERM; kill -TERM $$", "", 5},
+	{"set -e; false; echo not reached", "", 1},
+	{"echo ünï \xff", "ünï \xff\n", 0},
+	{" echo leading", "leading\n", 0},
+	{"echo a ! b", "a ! b\n", 0},
+	{"", "", 0},
+	{"echo '\t\r'", "\t\r\n", 0},
+	{"cat", "input", 0},
+}
+
+// Each command by each login shell: its output as it is without --status, its
+// status known.
+func TestStatusOfAnyCommandByAnyLoginShell(t *testing.T) {
+	for _, shell := range shells {
+		t.Run(shell, func(t *testing.T) {
+			for _, row := range commands {
+				posix := shell != "fish" && shell != "tcsh"
+				if posix || inEveryShell(row.command) {
+					row.by(t, shell, "/bin/sh")
+				}
+			}
+		})
+	}
+}
+
+// What is /bin/sh differs too: dash, bash, busybox' ash, Solaris' ksh93, macOS'
+// zsh.
+func TestStatusByAnyPOSIXShellAsBinSh(t *testing.T) {
+	for _, sh := range []string{"dash", "bash", "ksh93", "mksh", "posh", "yash", "zsh"} {
+		t.Run(sh, func(t *testing.T) {
+			path, err := exec.LookPath(sh)
+			if err != nil {
+				t.Fatalf("%v (it is in tests/packages.txt)", err)
+			}
+			for _, row := range commands {
+				row.by(t, "dash", path)
+			}
+		})
+	}
+}
+
+type row struct {
+	command, out string
+	status       int
+}
+
+// by runs the row's command by a login shell, on a host where sh is /bin/sh.
+func (r row) by(t *testing.T, login, sh string) {
+	t.Helper()
+	words := strings.Fields(login)
+	path, err := exec.LookPath(words[0])
+	if err != nil {
+		t.Fatalf("%v (it is in tests/packages.txt)", err)
+	}
+	if (login == "yash" || strings.HasSuffix(sh, "yash")) && strings.Contains(r.command, "\xff") {
+		return // yash takes characters only, with --status and without
+	}
+	m := newMarker()
+	cmd := exec.Command(path, append(words[1:], "-c", strings.ReplaceAll(m.wrap(r.command), "/bin/sh", sh))...)
+	cmd.Stdin = strings.NewReader("input")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/", "SHELL=" + path}
+	if len(words) > 1 {
+		cmd.Env = cmd.Env[:2] // $SHELL has no words; the wrapper falls back on /bin/sh
+	}
+	var out, errs bytes.Buffer
+	stdout, stderr := &filter{marker: m, out: &out}, &filter{marker: m, out: &errs}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Run(); err != nil {
+		t.Errorf("%q: %v, %s", r.command, err, errs.String())
+	}
+	stdout.flush()
+	stderr.flush()
+	status, ok := m.status()
+	switch {
+	case !ok:
+		t.Errorf("%q: no status came back; stderr %q", r.command, errs.String())
+	case r.status == anyOne:
+	case r.status == syntax && status == 0, r.status >= 0 && status != r.status:
+		t.Errorf("%q: status %d, want %d; stderr %q", r.command, status, r.status, errs.String())
+	case out.String() != r.out:
+		t.Errorf("%q: output %q, want %q", r.command, out.String(), r.out)
+	}
+	if strings.Contains(out.String()+errs.String(), m.token) {
+		t.Errorf("%q: the marker is in the output %q %q", r.command, out.String(), errs.String())
+	}
+}
+
+// inEveryShell tells commands that mean the same to csh and fish.
+func inEveryShell(command string) bool {
+	switch command {
+	case "echo out", "exit 3", "echo a; exit 4", "printf no-newline", "false", "cat", "", " echo leading", "echo one\necho two\n", "sh -c 'kill -KILL $$'", "exec sh -c 'exit 9'":
+		return true
+	}
+	return false
+}
+
+// FuzzFilter: output with a marker at any place, cut anywhere, comes out
+// without it and otherwise the same.
+func FuzzFilter(f *testing.F) {
+	f.Add([]byte("before\x1erexec "), []byte("after"), uint64(1))
+	f.Add([]byte(""), []byte("\x1e"), uint64(2))
+	f.Fuzz(func(t *testing.T, before, after []byte, seed uint64) {
+		m := newMarker()
+		random := rand.New(rand.NewPCG(seed, 0))
+		whole := string(before) + fmt.Sprintf("%s%d\x1e", m.begin, seed%256) + string(after)
+		var writes []string
+		for rest := whole; rest != ""; {
+			n := 1 + random.IntN(min(len(rest), 40))
+			writes, rest = append(writes, rest[:n]), rest[n:]
+		}
+		got, status := pass(t, m, writes...)
+		if got != string(before)+string(after) || status != int(seed%256) {
+			t.Errorf("%q became %q with status %d", writes, got, status)
+		}
+	})
+}
