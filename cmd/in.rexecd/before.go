@@ -1,3 +1,9 @@
+// The runtime is not to read /proc/self/mountinfo and the cgroup's files for a
+// processor limit: one processor is what it is shown (before.c).
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 package main
 
 // void restore_cpus(void);
