@@ -98,3 +98,15 @@ func TestKeepaliveIsOnForBothConnectionsUnlessTurnedOff(t *testing.T) {
 		}
 	}
 }
+
+func TestNoTimerOfTheServersIsLeftOnTheSockets(t *testing.T) {
+	t.Parallel()
+	s := serve(t, lab.Handler{})
+	u := newUser(t, lab.User{})
+	// SOL_SOCKET is 1, SO_RCVTIMEO is 20, SO_SNDTIMEO is 21.
+	command := `exec perl -e 'for $o (20, 21) { for (*STDIN, *STDERR) { push @v, unpack("H*", getsockopt($_, 1, $o)) } } print "@v"'`
+	zero := strings.Repeat("0", 32)
+	if a := lab.Open(t, s.Addr, u.Name, u.Password, command).Started(t).Rest(t); string(a.All) != strings.Join([]string{zero, zero, zero, zero}, " ") {
+		t.Errorf("time limits of the sockets: %v", a)
+	}
+}

@@ -152,3 +152,13 @@ func run(t testing.TB, cmd *exec.Cmd) (stdout, stderr string, status int) {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// printable says whether a text is one line of ASCII without control characters.
+func printable(text string) bool {
+	for _, b := range []byte(text) {
+		if b < ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
+}

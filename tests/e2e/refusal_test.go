@@ -79,7 +79,7 @@ func TestNamesThatNoAccountCanHaveAreRefusedLikeUnknownOnes(t *testing.T) {
 		})
 	}
 	for _, r := range s.Log.Records() {
-		if strings.ContainsAny(r["MESSAGE"], "\n\t\x1b\x7f\x80\xff") {
+		if !printable(r["MESSAGE"]) {
 			t.Errorf("the name went into the message as it was: %q", r["MESSAGE"])
 		}
 	}

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"bytes"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -22,10 +21,6 @@ const (
 	In                           // 0; 1 and 2 go to a log, as StandardInput=socket
 	ListenFDs                    // 3, with LISTEN_FDS and LISTEN_PID, as systemd does by default
 )
-
-// noPenalties stands in every Handler's settings that say nothing of penalties: the tests' failures all come from one
-// address.
-const noPenalties = "[penalties]\nenabled = false\n"
 
 // Handler is a server program started for each connection, and how. The super-server is the test itself, so that it can
 // see the process; the real ones have tests of their own.
@@ -69,11 +64,6 @@ func (h Handler) Start(t testing.TB) *Listening {
 	listener, err := listen(net.ParseIP(address))
 	if err != nil {
 		t.Fatalf("listen on %s: %v", address, err)
-	}
-	if h.Settings == "" && h.Files["/etc/rexecd.toml"] == "" {
-		files := map[string]string{"/etc/rexecd.toml": noPenalties}
-		maps.Copy(files, h.Files)
-		h.Files = files
 	}
 	dir, log, err := h.open()
 	if err != nil {
