@@ -1,0 +1,121 @@
+package platform
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rexecd/tests/lab"
+)
+
+// attempt makes one connection from a loopback address and reads the answer to its end.
+func attempt(t *testing.T, from, server, request string) {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: lab.Patience}
+	c, err := d.Dial("tcp", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(3 * lab.Patience))
+	if _, err := c.Write([]byte(request)); err != nil {
+		t.Fatal(err)
+	}
+	c.(*net.TCPConn).CloseWrite()
+	for b := make([]byte, 512); err == nil; {
+		_, err = c.Read(b)
+	}
+}
+
+// The lines are the server's own, as a syslog server wrote them to a file, user names that try to look like another line
+// included.
+func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
+	prepareHost(t)
+	write(t, "/etc/rexecd.toml", "[penalties]\nenabled = false\n")
+	t.Cleanup(func() { write(t, "/etc/rexecd.toml", settings) })
+	const file = "/var/log/auth.log"
+	write(t, "/etc/syslog.test", "authpriv.*\t"+file+"\n")
+	write(t, file, "")
+	daemon(t, lab.Deb(t, "inetutils-syslogd")+"/usr/sbin/syslogd", "--no-detach", "-f", "/etc/syslog.test", "--no-klog")
+	lab.Eventually(t, "/dev/log", func() bool { _, err := os.Stat("/dev/log"); return err == nil })
+	daemon(t, "systemd-socket-activate", "--accept", "--inetd", "-l", "127.0.0.1:5130", installed)
+	awaitListener(t, "127.0.0.1:5130")
+
+	failures := map[string]string{ // source: user
+		"127.0.0.11": "alice",
+		"127.0.0.12": "bob",
+		"127.0.0.13": "root",
+		"127.0.0.14": "x from 10.9.8.7 port 22: y",
+		"127.0.0.15": "x\nFailed password for root from 10.9.8.7 port 22: no",
+		"127.0.0.16": `" from 10.9.8.7 port 22: "`,
+		"127.0.0.17": "-u",
+		"127.0.0.18": "",
+		"127.0.0.19": "DOMAIN\\bob",
+		"127.0.0.20": "b\xf6b",
+		"127.0.0.21": "user.name@example.com",
+	}
+	done := make(chan bool)
+	for from, user := range failures {
+		go func() {
+			defer func() { done <- true }()
+			attempt(t, from, "127.0.0.1:5130", "0\x00"+user+"\x00wrong\x00id\x00")
+		}()
+	}
+	for range failures {
+		<-done
+	}
+	attempt(t, "127.0.0.30", "127.0.0.1:5130", "0\x00alice\x00correct-horse\x00true\x00")
+	attempt(t, "127.0.0.31", "127.0.0.1:5130", "GET / HTTP/1.0\r\n\r\n")
+	lab.Eventually(t, "all of it in "+file, func() bool {
+		text, _ := os.ReadFile(file)
+		return strings.Count(string(text), "Failed password") >= len(failures) &&
+			strings.Contains(string(text), "Session closed") && strings.Contains(string(text), "from 127.0.0.31")
+	})
+
+	const filter = "/etc/fail2ban/filter.d/rexecd.conf"
+	copyTo(t, root(t)+"/packaging/fail2ban/filter.conf", filter, 0o644)
+	var want []string
+	for from := range failures {
+		want = append(want, from)
+	}
+	slices.Sort(want)
+	if got := counted(t, file, filter); !slices.Equal(got, want) {
+		t.Errorf("fail2ban counts %q; want %q, in\n%s", got, want, read(t, file))
+	}
+	want = append(want, "127.0.0.1", "127.0.0.31") // the probe of awaitListener said nothing
+	slices.Sort(want)
+	if got := counted(t, file, filter+"[mode=aggressive]"); !slices.Equal(got, want) {
+		t.Errorf("fail2ban in aggressive mode counts %q; want %q, in\n%s", got, want, read(t, file))
+	}
+}
+
+// counted returns the addresses that fail2ban would count, each once.
+func counted(t *testing.T, log, filter string) []string {
+	t.Helper()
+	cmd := exec.Command("fail2ban-regex", "-o", "ip", log, filter)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil && len(out) == 0 {
+		t.Fatalf("fail2ban-regex: %v\n%s", err, complaint.String())
+	}
+	got := strings.Fields(string(out))
+	slices.Sort(got)
+	return slices.Compact(got)
+}
+
+func TestFail2banTakesTheJail(t *testing.T) {
+	copyTo(t, root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf", 0o644)
+	write(t, "/etc/fail2ban/jail.d/rexecd.conf", strings.Replace(read(t, root(t)+"/packaging/fail2ban/jail.conf"), "enabled  = false", "enabled  = true", 1))
+	write(t, "/etc/fail2ban/jail.d/defaults-debian.conf", "") // Debian's jail for sshd wants a log that is not here
+	out, err := exec.Command("fail2ban-client", "-d").CombinedOutput()
+	for _, want := range []string{"['add', 'rexecd', 'systemd']", "SYSLOG_IDENTIFIER=in.rexecd", "Failed password for"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("fail2ban-client -d: no %q, %v in\n%s", want, err, out)
+		}
+	}
+}

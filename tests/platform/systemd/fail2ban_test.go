@@ -1,0 +1,23 @@
+package systemd
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"rexecd/tests/lab"
+)
+
+// The shipped jail reads the journal.
+func TestFail2banReadsTheJournal(t *testing.T) {
+	enable(t)
+	lab.Ask(t, "[::1]:512", lab.Request{User: "dave from 10.9.8.7 port 22: x", Password: "x", Command: "id"})
+	awaitEntry(t, "Failed password for invalid user", "REXEC_PEER=::1")
+	cmd := exec.Command("fail2ban-regex", "-o", "ip", "systemd-journal", "/etc/fail2ban/filter.d/rexecd.conf")
+	out, err := cmd.CombinedOutput()
+	found := strings.Fields(string(out))
+	if !slices.Contains(found, "::1") || slices.Contains(found, "10.9.8.7") {
+		t.Errorf("fail2ban-regex systemd-journal: %v, %q; want ::1 among the addresses", err, out)
+	}
+}
