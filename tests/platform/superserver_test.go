@@ -3,6 +3,7 @@ package platform
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -106,6 +107,17 @@ func TestServesUnderSystemdSocketActivate(t *testing.T) {
 	}
 }
 
+// The line for inetd's "wait" in in.rexecd(8): the server gets the listening socket and keeps it.
+func TestServesFromInetdsListeningSocket(t *testing.T) {
+	prepareHost(t)
+	conf := filepath.Join(t.TempDir(), "inetd.conf")
+	write(t, conf, "127.0.0.1:5133 stream tcp wait root "+installed+" in.rexecd -standby 2\n")
+	inetd := daemon(t, lab.Deb(t, "openbsd-inetd")+"/usr/sbin/inetd", "-i", conf)
+	t.Cleanup(func() { lab.Run(t, "pkill", "-TERM", "-f", "-P", strconv.Itoa(inetd.Process.Pid), "standby 2") })
+	awaitListener(t, "127.0.0.1:5133")
+	serves(t, "127.0.0.1:5133")
+}
+
 // busyboxInetd is built from Debian's source by build-busybox: the installed busybox has no such applet.
 func busyboxInetd(t *testing.T) string {
 	t.Helper()
@@ -116,23 +128,36 @@ func busyboxInetd(t *testing.T) string {
 	return path
 }
 
-// A container's process 1 may be a small inetd, as in.rexecd(8) says: it must also collect what commands leave behind.
-func TestServesInAContainerWhoseFirstProcessIsBusyboxInetd(t *testing.T) {
+// A container's process 1 may be a small inetd, which also collects what commands leave behind, or the server's own
+// supervisor, which does not: in.rexecd(8) says to put an init before it.
+func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 	prepareHost(t)
 	conf := filepath.Join(t.TempDir(), "inetd.conf")
 	write(t, conf, "127.0.0.1:5129 stream tcp nowait root "+installed+" in.rexecd\n")
-	daemon(t, "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", busyboxInetd(t), "-f", "-e", "-q", "128", conf)
-	awaitListener(t, "127.0.0.1:5129")
-	const orphan = `sh -c 'sleep 0.1 & echo $! >orphan' </dev/null >/dev/null 2>&1; cat orphan`
-	a := lab.Ask(t, "127.0.0.1:5129", lab.Request{User: "alice", Password: "correct-horse", Command: orphan})
-	if a.Status() != 0 || a.Err != nil {
-		t.Fatalf("%v", a)
+	for _, c := range []struct {
+		name, addr string
+		orphans    bool
+		command    []string
+	}{
+		{"busybox inetd", "127.0.0.1:5129", true, []string{busyboxInetd(t), "-f", "-e", "-q", "128", conf}},
+		{"in.rexecd -standby", "127.0.0.1:5131", false, []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
+		{"in.rexecd -debug", "127.0.0.1:5132", false, []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			daemon(t, "unshare", append([]string{"--pid", "--fork", "--kill-child=KILL", "--mount-proc"}, c.command...)...)
+			awaitListener(t, c.addr)
+			run := func(command string) lab.Answer {
+				return lab.Ask(t, c.addr, lab.Request{User: "alice", Password: "correct-horse", Command: command})
+			}
+			if a := run("(sleep 0.1 &) </dev/null >/dev/null 2>&1"); a.Status() != 0 || a.Err != nil {
+				t.Fatalf("%v", a)
+			}
+			lab.Eventually(t, "the orphan's end, collected by process 1", func() bool {
+				return !c.orphans || run("ps -eo stat,comm | grep -E 'sleep|defunct' | wc -l").Out() == "0\n"
+			})
+			serves(t, c.addr)
+		})
 	}
-	lab.Eventually(t, "the orphan's end, collected by process 1", func() bool {
-		a := lab.Ask(t, "127.0.0.1:5129", lab.Request{User: "alice", Password: "correct-horse", Command: "ps -eo stat,comm | grep -E 'sleep|defunct' | wc -l"})
-		return a.Out() == "0\n"
-	})
-	serves(t, "127.0.0.1:5129")
 }
 
 func TestTheShippedInetdLineIsWhatIsTested(t *testing.T) {
