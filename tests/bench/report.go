@@ -70,7 +70,7 @@ func markdown(f *figures, took time.Duration) string {
 			connectionTable(&b, f, stack.name, variant(stderr))
 		}
 	}
-	section(&b, f, "Throughput, GB/s through one command", "permit", plain, []column{{"stdout", "stdout"}, {"stderr", "stderr"}, {"stdin", "stdin"}}, "floor")
+	section(&b, f, "Throughput, GB/s through one command, best round", "permit", plain, []column{{"stdout", "stdout"}, {"stderr", "stderr"}, {"stdin", "stdin"}}, "floor")
 	section(&b, f, "1,000 sessions held open (pam_permit)", "permit", plain,
 		[]column{{"held", "served"}, {"held-next", "next one's NUL / first's"}, {"held-private", "private KB each"}, {"held-pss", "proportional KB each"}}, "")
 	for _, stack := range stacks {

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // throughput moves a lot of bytes through stdout, stderr and stdin of a command, in GB/s. A server that hands its
@@ -15,12 +17,12 @@ func throughput(f *figures, list []server, st stack, opt options) error {
 		return err
 	}
 	defer stop()
-	size := pick[int64](opt, 1<<30, 1<<27)
+	size := pick[int64](opt, 1<<28, 1<<27)
 	streams := []struct {
 		name string
 		run  func(port int, size int64) (time.Duration, error)
 	}{{"stdout", pullStdout}, {"stderr", pullStderr}, {"stdin", pushStdin}}
-	for round := range pick(opt, 9, 2) {
+	for round := range pick(opt, 25, 3) {
 		for _, stream := range streams {
 			for i := range all {
 				r := all[(i+round)%len(all)]
@@ -40,6 +42,28 @@ func throughput(f *figures, list []server, st stack, opt options) error {
 
 const chunk = 1 << 18
 
+// Where the two ends happen to run moves the figures by a third, so each has a processor of its own.
+var onServerCPU = func() string {
+	if runtime.NumCPU() < 2 {
+		return ""
+	}
+	return "taskset -p -c 1 $$ >/dev/null; "
+}()
+
+// pinClient keeps this thread on the first processor until the function it returns is called.
+func pinClient() (undo func()) {
+	runtime.LockOSThread()
+	var all, first unix.CPUSet
+	first.Set(0)
+	if unix.SchedGetaffinity(0, &all) != nil || all.Count() < 2 || unix.SchedSetaffinity(0, &first) != nil {
+		return runtime.UnlockOSThread
+	}
+	return func() {
+		_ = unix.SchedSetaffinity(0, &all)
+		runtime.UnlockOSThread()
+	}
+}
+
 func pullStdout(port int, size int64) (time.Duration, error) {
 	return pull(port, size, fmt.Sprintf("head -c %d /dev/zero", size), false)
 }
@@ -49,9 +73,8 @@ func pullStderr(port int, size int64) (time.Duration, error) {
 }
 
 func pull(port int, size int64, command string, stderr bool) (time.Duration, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	s, err := open(port, command, stderr)
+	defer pinClient()()
+	s, err := open(port, onServerCPU+command, stderr)
 	if err != nil {
 		return 0, err
 	}
@@ -70,9 +93,8 @@ func pull(port int, size int64, command string, stderr bool) (time.Duration, err
 }
 
 func pushStdin(port int, size int64) (time.Duration, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	s, err := open(port, "cat >/dev/null; echo end", false)
+	defer pinClient()()
+	s, err := open(port, onServerCPU+"cat >/dev/null; echo end", false)
 	if err != nil {
 		return 0, err
 	}
