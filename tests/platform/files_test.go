@@ -141,3 +141,13 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 		t.Errorf("after uninstall: %q; want only what was edited, %q", left, want)
 	}
 }
+
+// firewalld's own reader, out of its package.
+func TestFirewalldReadsTheServiceFile(t *testing.T) {
+	cmd := exec.Command("/usr/bin/python3", "-c",
+		"from firewall.core.io.service import service_reader; import sys; print(service_reader('rexec.xml', sys.argv[1]).ports)", root(t)+"/packaging/firewalld")
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+lab.Deb(t, "python3-firewall")+"/usr/lib/python3/dist-packages")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "[('512', 'tcp')]\n" {
+		t.Errorf("firewalld reads ports %s, %v", out, err)
+	}
+}
