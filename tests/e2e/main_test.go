@@ -2,6 +2,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,10 @@ import (
 	"rexecd/tests/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "6") // most tests wait for something; -parallel on the command line has the last word
+	lab.Main(m)
+}
 
 // loginIncorrect is the answer to everything that PAM refuses before the password was proven right.
 const loginIncorrect = "\x01Login incorrect.\n"

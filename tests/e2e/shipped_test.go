@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ func TestCheckSaysWhoListens(t *testing.T) {
 	}
 	debug(t, "127.0.0.1:512", lab.Server(t), "-debug")
 	text, _ = check(t, lab.Room{})
-	wantMatch(t, "-check", text, `.*\nok [ -~]*512[ -~]*in\.rexecd[ -~]*\n.*`)
+	wantMatch(t, "-check", text, `.*\nok [ -~]*512[ -~]*`+regexp.QuoteMeta(filepath.Base(lab.Server(t)))+`[ -~]*\n.*`)
 }
 
 func TestCheckWithoutRootNamesTheMissingPrivileges(t *testing.T) {
