@@ -174,7 +174,7 @@ func TestAPeerThatNeverCompletesTheSecondHandshakeEndsInTime(t *testing.T) {
 func blackhole(t *testing.T, match string) {
 	t.Helper()
 	cmd := exec.Command("nft", "-f", "-")
-	cmd.Stdin = strings.NewReader("add table inet attack\nadd chain inet attack loss { type filter hook output priority 0; }\nadd rule inet attack loss " + match + " drop\n")
+	cmd.Stdin = strings.NewReader("add table inet attack\nadd chain inet attack loss { type filter hook output priority 0; }\nadd rule inet attack loss " + match + " counter drop\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, out)
 	}
