@@ -23,7 +23,7 @@ __attribute__((constructor)) static void start_small(void)
 	if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(0, sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) < 2)
 		return; /* more than 1024 processors: as wide as Go likes */
 	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
+	CPU_SET((size_t)cpu, &one);
 	cpus_known = sched_setaffinity(0, sizeof one, &one) == 0;
 }
 
