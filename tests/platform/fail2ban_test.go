@@ -12,6 +12,13 @@ import (
 	"rexecd/tests/lab"
 )
 
+// installFail2ban puts Debian's package into the private host: on the machine itself its daemon would start.
+func installFail2ban(t *testing.T) {
+	t.Helper()
+	dir := lab.Deb(t, "fail2ban")
+	lab.Run(t, "cp", "-r", dir+"/etc", dir+"/usr", "/")
+}
+
 // attempt makes one connection from a loopback address and reads the answer to its end.
 func attempt(t *testing.T, from, server, request string) {
 	t.Helper()
@@ -35,6 +42,7 @@ func attempt(t *testing.T, from, server, request string) {
 // included.
 func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	prepareHost(t)
+	installFail2ban(t)
 	write(t, "/etc/rexecd.toml", "[penalties]\nenabled = false\n")
 	t.Cleanup(func() { write(t, "/etc/rexecd.toml", settings) })
 	const file = "/var/log/auth.log"
@@ -109,6 +117,7 @@ func counted(t *testing.T, log, filter string) []string {
 }
 
 func TestFail2banTakesTheJail(t *testing.T) {
+	installFail2ban(t)
 	copyTo(t, root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf", 0o644)
 	write(t, "/etc/fail2ban/jail.d/rexecd.conf", strings.Replace(read(t, root(t)+"/packaging/fail2ban/jail.conf"), "enabled  = false", "enabled  = true", 1))
 	write(t, "/etc/fail2ban/jail.d/defaults-debian.conf", "") // Debian's jail for sshd wants a log that is not here
