@@ -17,7 +17,7 @@ func TestFullDisksStopNobody(t *testing.T) {
 		Before:   []string{"unshare", "-m", "sh", "-c", lay, "sh"},
 		Room:     lab.Room{Stack: lab.Stack + "session optional pam_lastlog.so\n"},
 	})
-	want(t, s.Addr, request(u, "echo x >/var/tmp/y; echo in"), "\x00/bin/sh: 1: cannot create /var/tmp/y: Permission denied\nin\n")
+	want(t, s.Addr, request(u, "echo x >/var/tmp/y; echo in"), "\x00sh: 1: cannot create /var/tmp/y: Permission denied\nin\n")
 	want(t, s.Addr, lab.Request{User: u.Name, Password: "x", Command: "id"}, loginIncorrect)
 	served(t, s.Addr, u)
 }
