@@ -74,7 +74,11 @@ func serve(o options, bad error) int {
 		log.Console = console()
 	}
 	conn, err := inetd.Take()
-	if err != nil {
+	switch {
+	case errors.Is(err, inetd.ErrGone):
+		log.Write(audit.Event{Kind: audit.ProtocolError, Reason: err})
+		return exitOK
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
 		return exitUsage
 	}

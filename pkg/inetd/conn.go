@@ -118,39 +118,58 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) Linger(d time.Duration, max int) {
 	if unix.Shutdown(c.fd, unix.SHUT_WR) == nil {
 		c.Deadline = time.Now().Add(d)
-		drop := make([]byte, 64<<10)
-		for max > 0 {
-			n, err := c.Read(drop)
-			if err != nil {
-				break
-			}
-			max -= n
-		}
+		c.drop(max)
 	}
 	c.Close()
 }
 
 // Release gives up this process's hold on a connection that the command has
-// used. Input that the command left unread is dropped before: closed with it, the
-// kernel would send RST and throw away output that is still on its way. With
-// shutdown the connection ends for everybody who still holds it.
+// used. With shutdown it ends for everybody who still holds it.
+//
+// Closed with input unread, a connection is reset, which can throw away output
+// that is still on its way. With shutdown the input is dropped before. Without, it
+// may be a background child's: then the output is given time to arrive.
 func (c *Conn) Release(shutdown bool) {
 	if c.fd < 0 {
 		return
 	}
-	c.Deadline = time.Unix(1, 0) // what is there, no waiting
-	drop := make([]byte, 64<<10)
-	for n, max := 0, 8<<20; n < max; {
-		got, err := c.Read(drop)
-		if err != nil {
-			break
-		}
-		n += got
-	}
 	if shutdown {
+		c.Deadline = time.Unix(1, 0) // what is there, no waiting
+		c.drop(releaseBytes)
 		unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	} else {
+		for until := time.Now().Add(releaseTime); c.pending(unix.TIOCINQ) > 0 && c.pending(unix.TIOCOUTQ) > 0 && time.Now().Before(until); {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 	c.Close()
+}
+
+const (
+	releaseBytes = 8 << 20
+	releaseTime  = 2 * time.Second
+)
+
+// pending is how many bytes have not been read (TIOCINQ) or not been
+// acknowledged by the peer (TIOCOUTQ).
+func (c *Conn) pending(queue uint) int {
+	n, err := unix.IoctlGetInt(c.fd, queue)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// drop reads and forgets up to max bytes.
+func (c *Conn) drop(max int) {
+	buf := make([]byte, 64<<10)
+	for max > 0 {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		max -= n
+	}
 }
 
 // Close closes this process's descriptor. Closing again does nothing.

@@ -1,6 +1,7 @@
 package inetd
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -55,6 +56,10 @@ func New(from int) (*Conn, error) {
 	return c, err
 }
 
+// ErrGone is a connection that the peer has reset before it could be looked at,
+// as port scanners and load balancers do.
+var ErrGone = errors.New("connection ended before the peer's address could be read")
+
 func newConn(fd int) (*Conn, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -71,6 +76,9 @@ func newConn(fd int) (*Conn, error) {
 	}
 	peer, err := unix.Getpeername(fd)
 	if err != nil {
+		if gone, e := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); e == nil && gone != 0 {
+			return nil, fmt.Errorf("%w: %w", ErrGone, unix.Errno(gone))
+		}
 		return nil, fmt.Errorf("the socket is not connected (%w); %s", err, startedBy)
 	}
 	local, err := unix.Getsockname(fd)

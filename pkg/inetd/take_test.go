@@ -289,7 +289,7 @@ func TestWhatIsNotAConnectionIsNamed(t *testing.T) {
 	}
 }
 
-func TestPeerThatHasResetIsNotAConnection(t *testing.T) {
+func TestPeerThatHasResetIsToldApartFromNoConnection(t *testing.T) {
 	server, client := accepted(t, "tcp4", "127.0.0.1", "127.0.0.1")
 	client.SetLinger(0)
 	client.Close()
@@ -298,7 +298,7 @@ func TestPeerThatHasResetIsNotAConnection(t *testing.T) {
 	if _, err := unix.Poll(fds, 20000); err != nil {
 		t.Fatal(err)
 	}
-	if r := super(t, []*os.File{server, server, server}); !strings.HasPrefix(r.Err, "the socket is not connected") {
+	if r := super(t, []*os.File{server, server, server}); !strings.HasPrefix(r.Err, ErrGone.Error()) {
 		t.Errorf("Take: %q", r.Err)
 	}
 }

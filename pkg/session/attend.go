@@ -22,11 +22,10 @@ type Status struct {
 type Attention struct {
 	Stop *Stop // the requests to stop that this process gets
 	// Signals is the stderr connection, where each byte is a signal number; nil
-	// if there is none. It is closed when the peer has closed it.
+	// if there is none.
 	Signals interface {
 		io.Reader
 		Fd() int
-		Close()
 	}
 	// Primary, unless negative, is watched for the loss of the peer, upon
 	// which the process group gets SIGHUP.
@@ -83,10 +82,7 @@ func (p *Process) Attend(a Attention) (Status, error) {
 // readSignals delivers the signal numbers that have arrived, and tells whether
 // more may come. End of file is not the end of anything: GNU's client closes
 // its half at once.
-func readSignals(r interface {
-	io.Reader
-	Close()
-}, send func(syscall.Signal)) bool {
+func readSignals(r io.Reader, send func(syscall.Signal)) bool {
 	var buf [64]byte
 	n, err := r.Read(buf[:])
 	for _, b := range buf[:n] {
@@ -94,11 +90,7 @@ func readSignals(r interface {
 			send(syscall.Signal(b))
 		}
 	}
-	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) { // or the command has read it
-		return true
-	}
-	r.Close() // nothing more to come: do not keep the peer's end open for it
-	return false
+	return err == nil || errors.Is(err, os.ErrDeadlineExceeded) // the command has read it
 }
 
 // reap takes the status of the ended command. Until now it was a zombie, so its

@@ -134,6 +134,9 @@ func (s *Supervisor) wait() error {
 	if s.Alive != nil {
 		s.Alive()
 	}
+	if os.Getpid() == 1 {
+		s.reapOrphans()
+	}
 	if fds[0].Revents != 0 {
 		s.told()
 	}
@@ -162,6 +165,9 @@ func (s *Supervisor) timeout() int {
 	}
 	if d := time.Until(s.notUntil); d > 0 && (t < 0 || d < t) {
 		t = d
+	}
+	if os.Getpid() == 1 && (t < 0 || t > orphansEvery) {
+		t = orphansEvery
 	}
 	if t < 0 {
 		return -1

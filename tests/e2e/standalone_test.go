@@ -18,48 +18,7 @@ import (
 
 func TestWhatIsNoConnectionGetsOneLineAndStatus2(t *testing.T) {
 	t.Parallel()
-	file := func(f *os.File, err error) *os.File {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
-		return f
-	}
-	sock := func(domain, kind int, listen bool) *os.File {
-		fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if listen {
-			if err := unix.Listen(fd, 1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return file(os.NewFile(uintptr(fd), "socket"), nil)
-	}
-	pipe, end, err := os.Pipe()
-	file(pipe, err)
-	file(end, nil)
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file(os.NewFile(uintptr(pair[1]), "pair"), nil)
-	for name, stdin := range map[string]*os.File{
-		"a pipe":                 pipe,
-		"a terminal":             terminal(t),
-		"a file":                 file(os.Open("/etc/passwd")),
-		"a folder":               file(os.Open("/etc")),
-		"/dev/null":              file(os.Open("/dev/null")),
-		"a listening socket":     sock(unix.AF_INET, unix.SOCK_STREAM, true),
-		"a listening IPv6 one":   sock(unix.AF_INET6, unix.SOCK_STREAM, true),
-		"an unconnected socket":  sock(unix.AF_INET, unix.SOCK_STREAM, false),
-		"a datagram socket":      sock(unix.AF_INET, unix.SOCK_DGRAM, false),
-		"a Unix-domain socket":   file(os.NewFile(uintptr(pair[0]), "pair"), nil),
-		"nothing (closed)":       nil,
-		"a listening LISTEN_FDS": sock(unix.AF_INET, unix.SOCK_STREAM, true),
-	} {
+	for name, stdin := range notConnections(t) {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(lab.Server(t))
 			switch {
@@ -77,6 +36,44 @@ func TestWhatIsNoConnectionGetsOneLineAndStatus2(t *testing.T) {
 			}
 			wantMatch(t, "standard error", stderr, `in\.rexecd: [ -~]{20,}\n`)
 		})
+	}
+}
+
+// notConnections are descriptors that no super-server hands over for a connection; nil is a closed one.
+func notConnections(t testing.TB) map[string]*os.File {
+	t.Helper()
+	file := func(f *os.File, err error) *os.File {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	sock := func(domain, kind int, listen bool) *os.File {
+		fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
+		if err == nil && listen {
+			err = unix.Listen(fd, 1)
+		}
+		return file(os.NewFile(uintptr(fd), "socket"), err)
+	}
+	pipe, end, err := os.Pipe()
+	file(end, err)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	file(os.NewFile(uintptr(pair[1]), "pair"), err)
+	return map[string]*os.File{
+		"a pipe":                 file(pipe, nil),
+		"a terminal":             terminal(t),
+		"a file":                 file(os.Open("/etc/passwd")),
+		"a folder":               file(os.Open("/etc")),
+		"/dev/null":              file(os.Open("/dev/null")),
+		"a listening socket":     sock(unix.AF_INET, unix.SOCK_STREAM, true),
+		"a listening IPv6 one":   sock(unix.AF_INET6, unix.SOCK_STREAM, true),
+		"an unconnected socket":  sock(unix.AF_INET, unix.SOCK_STREAM, false),
+		"a datagram socket":      sock(unix.AF_INET, unix.SOCK_DGRAM, false),
+		"a Unix-domain socket":   file(os.NewFile(uintptr(pair[0]), "pair"), nil),
+		"nothing (closed)":       nil,
+		"a listening LISTEN_FDS": sock(unix.AF_INET, unix.SOCK_STREAM, true),
 	}
 }
 
@@ -137,7 +134,7 @@ func debug(t testing.TB, address string, argv ...string) (*output, *exec.Cmd, *l
 		if err == nil {
 			c.Close()
 		}
-		return err == nil
+		return err == nil && strings.Contains(o.String(), "listening on")
 	})
 	return o, cmd, log
 }

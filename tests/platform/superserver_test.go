@@ -129,7 +129,7 @@ func busyboxInetd(t *testing.T) string {
 }
 
 // A container's process 1 may be a small inetd, which also collects what commands leave behind, or the server's own
-// supervisor, which does not: in.rexecd(8) says to put an init before it.
+// supervisor, which does the same.
 func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 	prepareHost(t)
 	conf := filepath.Join(t.TempDir(), "inetd.conf")
@@ -140,8 +140,8 @@ func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 		command    []string
 	}{
 		{"busybox inetd", "127.0.0.1:5129", true, []string{busyboxInetd(t), "-f", "-e", "-q", "128", conf}},
-		{"in.rexecd -standby", "127.0.0.1:5131", false, []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
-		{"in.rexecd -debug", "127.0.0.1:5132", false, []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
+		{"in.rexecd -standby", "127.0.0.1:5131", true, []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
+		{"in.rexecd -debug", "127.0.0.1:5132", true, []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			daemon(t, "unshare", append([]string{"--pid", "--fork", "--kill-child=KILL", "--mount-proc"}, c.command...)...)

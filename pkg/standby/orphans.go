@@ -1,0 +1,42 @@
+package standby
+
+import (
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// orphansEvery is how soon the ended processes are reaped that nobody else will.
+const orphansEvery = time.Second
+
+// reapOrphans does what falls to process 1 of a container: processes that
+// commands have left behind have become its children.
+func (s *Supervisor) reapOrphans() {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		pid := endedPid(&info)
+		if err != nil || pid == 0 || s.handler(pid) != nil { // a handler: bury sees to it first
+			return
+		}
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	}
+}
+
+func (s *Supervisor) handler(pid int) *handler {
+	for _, h := range s.handlers {
+		if h.pid == pid {
+			return h
+		}
+	}
+	return nil
+}
+
+// endedPid is si_pid, which follows the three numbers that every siginfo begins
+// with, on machines with 64 bits after a gap.
+func endedPid(info *unix.Siginfo) int {
+	const head = 3 * 4
+	offset := (head + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
+	return int(*(*int32)(unsafe.Add(unsafe.Pointer(info), offset)))
+}

@@ -1,0 +1,372 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"rexecd/tests/lab"
+)
+
+// A standing is a supervisor that listens.
+type standing struct {
+	addr string
+	cmd  *exec.Cmd
+	out  *output
+	log  *lab.Log
+}
+
+// stand starts in.rexecd with flags on a port of its own.
+func stand(t testing.TB, room lab.Room, path string, env []string, flags ...string) *standing {
+	t.Helper()
+	s := &standing{addr: freeAddr(t), out: &output{}}
+	s.cmd = exec.Command(path, append(flags, "-listen", s.addr)...)
+	s.cmd.Env = append(os.Environ(), env...)
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.log = room.Command(t, s.cmd)
+	listening(t, s.addr)
+	return s
+}
+
+// freeAddr is an address of this host where nobody listens.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// waiting are the handlers that stand by: children of the supervisor that hold its listening socket.
+func (s *standing) waiting(t testing.TB) []string {
+	t.Helper()
+	pid := itoa(s.cmd.Process.Pid)
+	held := map[string]bool{}
+	for _, fd := range glob("/proc/" + pid + "/fd/*") {
+		if link, _ := os.Readlink(fd); strings.HasPrefix(link, "socket:") {
+			held[link] = true
+		}
+	}
+	var found []string
+	for _, child := range strings.Fields(read("/proc/" + pid + "/task/" + pid + "/children")) {
+		// 3 is the other end of the talk with the supervisor, 4 the first listening socket.
+		if link, _ := os.Readlink("/proc/" + child + "/fd/4"); held[link] && strings.Contains(read("/proc/"+child+"/cmdline"), "-place") {
+			found = append(found, child)
+		}
+	}
+	return found
+}
+
+func glob(pattern string) []string {
+	found, _ := filepath.Glob(pattern)
+	return found
+}
+
+func (s *standing) wantWaiting(t testing.TB, n int) []string {
+	t.Helper()
+	var pids []string
+	lab.Eventually(t, fmt.Sprintf("%d handlers wait", n), func() bool { pids = s.waiting(t); return len(pids) == n })
+	return pids
+}
+
+func TestHandlersStandByAndEachServesOneConnection(t *testing.T) {
+	t.Parallel()
+	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "2")
+	u := newUser(t, lab.User{})
+	before := s.wantWaiting(t, 2)
+	seen := map[string]bool{}
+	for range 6 {
+		parent := strings.TrimSpace(out(t, s.addr, request(u, "echo $PPID")))
+		if seen[parent] {
+			t.Errorf("process %s served a second connection", parent)
+		}
+		seen[parent] = true
+	}
+	if !seen[before[0]] && !seen[before[1]] {
+		t.Errorf("the handlers %v that stood by served nobody; %v did", before, seen)
+	}
+	s.wantWaiting(t, 2)
+	for pid := range seen {
+		lab.Eventually(t, "a handler that has served has ended", func() bool { return !alive(pid) })
+	}
+	wantAll(t, s.addr, lab.Request{User: u.Name, Password: "no", Command: "true"}, loginIncorrect)
+	s.log.Wait(t, "Accepted password for "+u.Name+" from 127.0.0.1")
+	s.log.Wait(t, "Session closed for "+u.Name+" from 127.0.0.1")
+	s.log.Wait(t, "Failed password for "+u.Name+" from 127.0.0.1")
+}
+
+func TestTheCommandOfAStandbyHandlerHasNothingOfTheSupervisors(t *testing.T) {
+	t.Parallel()
+	s := stand(t, lab.Room{}, lab.Server(t), []string{"NOTIFY_SOCKET=/nowhere", "SECRET=1"}, "-standby", "1")
+	u := newUser(t, lab.User{})
+	got := out(t, s.addr, request(u, `ls /proc/self/fd | tr '\n' ' '; grep -cE 'NOTIFY|LISTEN|SECRET|WATCHDOG' /proc/self/environ; taskset -pc $$ | sed 's/.*: //'; ulimit -Sn`))
+	// ls has the folder itself open as 3.
+	want := "0 1 2 3 0\n" + lab.Run(t, "sh", "-c", `taskset -pc $$ | sed 's/.*: //'; ulimit -Sn`)
+	if got != want {
+		t.Errorf("descriptors, variables, processors, limit = %q; want %q", got, want)
+	}
+	if stdin := out(t, s.addr, request(u, "stat -c %F -L /proc/$PPID 2>/dev/null; cat")); stdin != "directory\n" {
+		t.Errorf("with no input: %q", stdin)
+	}
+}
+
+func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max-per-source", "2")...)
+			u := newUser(t, lab.User{})
+			one := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			two := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			wantAll(t, s.addr, request(u, "echo third"), "\x01Try again.\n")
+			if got := askFrom(t, "127.0.0.9", s.addr, request(u, "echo other")); got != "\x00other\n" {
+				t.Errorf("from another source: %q", got)
+			}
+			one.Reset(t)
+			two.Reset(t)
+			lab.Eventually(t, "the source may come again", func() bool {
+				return string(lab.Ask(t, s.addr, request(u, "echo again")).All) == "\x00again\n"
+			})
+		})
+	}
+}
+
+// askFrom runs a request from another address of this host.
+func askFrom(t testing.TB, from, addr string, r lab.Request) string {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
+	c, err := d.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(r.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 100)
+	n := 0
+	for {
+		got, err := c.Read(b[n:])
+		n += got
+		if err != nil {
+			return string(b[:n])
+		}
+	}
+}
+
+func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "1"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", "1")...)
+			u := newUser(t, lab.User{})
+			first := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			mark := filepath.Join(openFolder(t), "second")
+			second := make(chan string)
+			go func() { second <- string(lab.Ask(t, s.addr, request(u, "echo > "+mark)).All) }()
+			// The first is served all the time; the second has not begun when it ends.
+			first.Signal(t, 0)
+			if _, err := os.Stat(mark); err == nil {
+				t.Error("two sessions at once")
+			}
+			first.Reset(t)
+			if got := <-second; got != "\x00" {
+				t.Errorf("the session that waited: %q", got)
+			}
+			if _, err := os.Stat(mark); err != nil {
+				t.Errorf("the session that waited: %v", err)
+			}
+		})
+	}
+}
+
+func TestSIGHUPMakesStandbyHandlersReadTheSettingsAnew(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(openFolder(t), "config")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte("[penalties]\nenabled = false\n"+text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "2", "-config", config)
+	u := newUser(t, lab.User{})
+	running := lab.Open(t, s.addr, u.Name, u.Password, "echo up; cat").Started(t)
+	running.Line(t)
+	old := s.wantWaiting(t, 2)
+	if err := os.WriteFile(config, []byte("login_shell = true\n[penalties]\nenabled = false\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	for _, pid := range old {
+		lab.Eventually(t, "the old handler has gone", func() bool { return !alive(pid) })
+	}
+	s.wantWaiting(t, 2)
+	wantOut(t, s.addr, request(u, "echo $0"), "-sh\n")
+
+	// A file that cannot be used: clients are told, and the supervisor lives on.
+	write("nonsense = 1\n")
+	old = s.wantWaiting(t, 2)
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	for _, pid := range old {
+		lab.Eventually(t, "the old handler has gone", func() bool { return !alive(pid) })
+	}
+	wantAll(t, s.addr, request(u, "true"), "\x01Try again.\n")
+	s.log.Wait(t, "Configuration error: "+config+":")
+	if err := running.Primary.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if a := running.Rest(t); a.Err != nil {
+		t.Errorf("the command that ran meanwhile: %v", a)
+	}
+}
+
+func TestStoppingTheSupervisorLeavesCommandsAlone(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			s := stand(t, lab.Room{}, lab.Server(t), nil, mode...)
+			u := newUser(t, lab.User{})
+			running := lab.Open(t, s.addr, u.Name, u.Password, "echo up; cat").Started(t)
+			running.Line(t)
+			waiting := s.waiting(t)
+			s.cmd.Process.Signal(syscall.SIGTERM)
+			// Not cmd.Wait, which waits for everybody who holds its output.
+			if state, err := s.cmd.Process.Wait(); err != nil || !state.Success() {
+				t.Errorf("the supervisor ended with %v, %v", state, err)
+			}
+			for _, pid := range waiting {
+				lab.Eventually(t, "a handler that waited has gone", func() bool { return !alive(pid) })
+			}
+			if c, err := net.Dial("tcp", s.addr); err == nil {
+				c.Close()
+				t.Error("the port is still open")
+			}
+			if _, err := running.Primary.Write([]byte("still here\n")); err != nil {
+				t.Fatal(err)
+			}
+			if line := running.Line(t); line != "still here\n" && line != "still here" {
+				t.Errorf("the command answers %q", line)
+			}
+		})
+	}
+}
+
+func TestTheSupervisorSurvivesItsHandlersAndBacksOff(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(openFolder(t), "in.rexecd")
+	lab.Run(t, "cp", lab.Server(t), path)
+	s := stand(t, lab.Room{}, path, nil, "-standby", "2")
+	u := newUser(t, lab.User{})
+	for _, pid := range s.wantWaiting(t, 2) {
+		lab.Run(t, "kill", "-KILL", pid)
+	}
+	lab.Eventually(t, "the deaths are told", func() bool { return strings.Count(s.out.String(), "died: signal 9 (SIGKILL)") == 2 })
+	wantOut(t, s.addr, request(u, "echo served"), "served\n")
+
+	// A handler that cannot even start, as after a broken upgrade.
+	good := path + ".good"
+	if err := os.Rename(path, good); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 9\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.wantWaiting(t, 2)
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	lab.Eventually(t, "some handlers died at once", func() bool { return strings.Count(s.out.String(), "died: exit status 9") >= 3 })
+	if n := strings.Count(s.out.String(), "died: exit status 9"); n > 20 {
+		t.Errorf("%d handlers were started within moments: no back-off", n)
+	}
+	if err := os.Rename(good, path); err != nil {
+		t.Fatal(err)
+	}
+	s.wantWaiting(t, 2)
+	wantOut(t, s.addr, request(u, "echo mended"), "mended\n")
+}
+
+func TestABurstIsServedByStandbyHandlers(t *testing.T) {
+	t.Parallel()
+	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "4")
+	u := newUser(t, lab.User{})
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() { wantOut(t, s.addr, request(u, "echo "+itoa(i)), itoa(i)+"\n") })
+	}
+	wg.Wait()
+	s.wantWaiting(t, 4)
+}
+
+func TestStandbyTakesTheListeningSocketOfSuperServers(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	t.Run("systemd, two sockets", func(t *testing.T) {
+		one, two := freeAddr(t), freeAddr(t)
+		cmd := exec.Command("systemd-socket-activate", "-l", one, "-l", two, lab.Server(t), "-standby", "2")
+		lab.Room{}.Command(t, cmd)
+		listening(t, one)
+		for _, addr := range []string{one, two, one} {
+			wantOut(t, addr, request(u, "echo hello"), "hello\n")
+		}
+	})
+	t.Run("inetd wait", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		f, err := l.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		cmd := exec.Command(lab.Server(t), "-standby", "2")
+		cmd.Stdin = f
+		lab.Room{}.Command(t, cmd)
+		wantOut(t, l.Addr().String(), request(u, "echo hello"), "hello\n")
+	})
+	t.Run("none", func(t *testing.T) {
+		_, stderr, status := run(t, exec.Command(lab.Server(t), "-standby", "2"))
+		if status != 1 || !strings.Contains(stderr, "needs a listening socket") {
+			t.Errorf("status %d, %q", status, stderr)
+		}
+	})
+}
+
+func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(openFolder(t), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := stand(t, lab.Room{}, lab.Server(t), []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=300000"}, "-standby", "2")
+	told := map[string]int{}
+	l.SetReadDeadline(time.Now().Add(30 * time.Second))
+	for told["WATCHDOG=1"] < 3 {
+		b := make([]byte, 200)
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatalf("%v after %v", err, told)
+		}
+		told[string(b[:n])]++
+	}
+	if told["READY=1"] != 1 {
+		t.Errorf("told %v", told)
+	}
+	s.wantWaiting(t, 2)
+}
