@@ -80,10 +80,10 @@ func execute(opts *options, who credentials) int {
 	if opts.status { // with one connection standard error comes on the output
 		session.Stdout, session.Stderr = stdout, stderr
 	}
+	relay := relaySignals(opts, session)
 	if err := session.Start(); err != nil {
 		return report(ctx, opts, err)
 	}
-	relay := relaySignals(opts, session)
 	err := wait(ctx, session)
 	relay.stop()
 	if err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -9,8 +10,11 @@ import (
 )
 
 // A relay passes signals on to the command, as bytes on the stderr
-// connection, in the numbering of the server's system.
+// connection, in the numbering of the server's system. Until the command runs,
+// with one connection and with -s they do here what they do to any program.
 type relay struct {
+	session *rexec.Session // nil: signals stay here
+	bsd     bool
 	signals chan os.Signal
 	done    chan struct{}
 	stopped sync.WaitGroup
@@ -24,48 +28,54 @@ type relay struct {
 // server may not pass signals on.
 const enough = 3
 
-// relaySignals begins. Without a stderr connection, or with -s, signals do
-// here what they do to any program.
+// relaySignals begins. It is called before the session is started: whoever
+// sees the command's first output can be sure that signals go there.
 func relaySignals(o *options, session *rexec.Session) *relay {
-	r := &relay{signals: make(chan os.Signal, 16), done: make(chan struct{}), count: map[int]int{}}
-	if o.noSignals || !session.HasStderr() {
-		endOnQuit()
-		return r
+	r := &relay{session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16), done: make(chan struct{}), count: map[int]int{}}
+	if o.noSignals {
+		r.session = nil
 	}
 	for _, forwarded := range forwardedSignals() {
 		if !signal.Ignored(forwarded) { // nohup(1) meant it
 			signal.Notify(r.signals, forwarded)
 		}
 	}
-	r.stopped.Add(1)
-	go func() {
-		defer r.stopped.Done()
+	r.stopped.Go(func() {
 		for {
 			select {
 			case got := <-r.signals:
-				r.pass(got, session, o.bsdSignals)
+				r.take(got)
 			case <-r.done:
 				return
 			}
 		}
-	}()
+	})
 	return r
 }
 
-func (r *relay) pass(got os.Signal, session *rexec.Session, bsd bool) {
+func (r *relay) take(got os.Signal) {
 	number := signalNumber(got)
-	session.Signal(wireNumber(got, bsd)) // if it fails, the session is ending
-	if endsPrograms(got) {
-		r.mu.Lock()
-		r.last = number
-		r.count[number]++
-		over := r.count[number] >= enough
-		r.mu.Unlock()
-		if over {
-			os.Exit(128 + number)
-		}
+	err := rexec.ErrNoStderr
+	if r.session != nil {
+		err = r.session.Signal(wireNumber(got, r.bsd))
+	}
+	stays := errors.Is(err, rexec.ErrNoStderr) || errors.Is(err, rexec.ErrNotStarted)
+	if stays && !isJobControl(got) || r.note(got) >= enough {
+		os.Exit(128 + number)
 	}
 	stopHere(got)
+}
+
+// note counts a signal that is meant to end a program.
+func (r *relay) note(got os.Signal) int {
+	if !endsPrograms(got) {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = signalNumber(got)
+	r.count[r.last]++
+	return r.count[r.last]
 }
 
 // stop ends the passing on.

@@ -4,14 +4,13 @@ package main
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 )
 
 // A wireSignal is a signal under the numbers that servers know it by.
 type wireSignal struct {
 	signal     syscall.Signal
-	linux, bsd byte // System V and AIX agree with BSD on those above 15 that matter least; see rexec(1)
+	linux, bsd byte
 }
 
 // wireSignals are those that are passed on: what a person or a program sends
@@ -71,15 +70,4 @@ func promptSignals() []os.Signal {
 	return []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 }
 
-// endOnQuit makes QUIT end rexec without the trace of Go's runtime.
-func endOnQuit() {
-	quit := make(chan os.Signal, 1)
-	if signal.Ignored(syscall.SIGQUIT) {
-		return
-	}
-	signal.Notify(quit, syscall.SIGQUIT)
-	go func() {
-		<-quit
-		os.Exit(128 + int(syscall.SIGQUIT))
-	}()
-}
+func isJobControl(got os.Signal) bool { return got == syscall.SIGTSTP || got == syscall.SIGCONT }

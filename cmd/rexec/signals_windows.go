@@ -19,6 +19,6 @@ func endsPrograms(os.Signal) bool { return true }
 
 func stopHere(os.Signal) {}
 
-func endOnQuit() {}
+func isJobControl(os.Signal) bool { return false }
 
 func promptSignals() []os.Signal { return []os.Signal{os.Interrupt} }

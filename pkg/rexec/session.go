@@ -39,6 +39,7 @@ type Session struct {
 	closeOnce sync.Once
 	stop      func() bool // forget the context
 	signals   sync.Mutex  // one writer at a time
+	running   bool        // guarded by signals
 
 	copying      sync.WaitGroup
 	stderrCopied bool
@@ -93,6 +94,9 @@ func (s *Session) start(wantStderr bool) error {
 		return err
 	}
 	s.stop = context.AfterFunc(s.ctx, s.close)
+	s.signals.Lock()
+	s.running = true // before the first output: whoever sees that may signal
+	s.signals.Unlock()
 	s.copyAll()
 	return nil
 }
@@ -229,15 +233,17 @@ func (s *Session) Output() ([]byte, error) {
 }
 
 // Signal sends a signal to the command, by its number on the server's system.
+// It may be called at any time, also while Start is under way; it is then
+// ErrNotStarted. Without a stderr connection it is ErrNoStderr.
 func (s *Session) Signal(number byte) error {
-	if s.stdout == nil {
+	s.signals.Lock()
+	defer s.signals.Unlock()
+	if !s.running {
 		return ErrNotStarted
 	}
 	if s.stderr == nil {
 		return ErrNoStderr
 	}
-	s.signals.Lock()
-	defer s.signals.Unlock()
 	s.client.trace("sending signal %d", number)
 	s.stderr.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	if _, err := s.stderr.conn.Write([]byte{number}); err != nil {
