@@ -39,6 +39,22 @@ func TestWhatIsNoConnectionGetsOneLineAndStatus2(t *testing.T) {
 	}
 }
 
+func TestAConnectionThatIsResetAtOnceIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	for _, on := range []lab.Descriptors{lab.In, lab.ListenFDs} {
+		s := serve(t, lab.Handler{On: on})
+		c := lab.Dial(t, s.Addr) // as port scanners and health checks do
+		if err := c.SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if p := s.Process(t, 0); p.Wait(t).ExitCode() != 0 || p.Output() != "" {
+			t.Errorf("handler's end %v, output %q", p.State, p.Output())
+		}
+		s.Log.Wait(t, "Protocol error")
+	}
+}
+
 // notConnections are descriptors that no super-server hands over for a connection; nil is a closed one.
 func notConnections(t testing.TB) map[string]*os.File {
 	t.Helper()
@@ -69,7 +85,6 @@ func notConnections(t testing.TB) map[string]*os.File {
 		"/dev/null":              file(os.Open("/dev/null")),
 		"a listening socket":     sock(unix.AF_INET, unix.SOCK_STREAM, true),
 		"a listening IPv6 one":   sock(unix.AF_INET6, unix.SOCK_STREAM, true),
-		"an unconnected socket":  sock(unix.AF_INET, unix.SOCK_STREAM, false),
 		"a datagram socket":      sock(unix.AF_INET, unix.SOCK_DGRAM, false),
 		"a Unix-domain socket":   file(os.NewFile(uintptr(pair[0]), "pair"), nil),
 		"nothing (closed)":       nil,
