@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rexecd/tests/client/scripted"
 )
 
 // TestMain makes rexec a command of the scripts: the test binary under another
@@ -43,26 +45,26 @@ func scriptServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: server mode")
 	}
-	s, err := startServer(args[0])
+	s, err := scripted.Start(args[0])
 	ts.Check(err)
-	ts.Defer(s.stop)
-	ts.Setenv("PORT", s.port())
+	ts.Defer(s.Stop)
+	ts.Setenv("PORT", s.Port())
 	serversLock.Lock()
-	servers[s.port()] = s
+	servers[s.Port()] = s
 	serversLock.Unlock()
 }
 
 // servers of the scripts, by port.
 var (
 	serversLock sync.Mutex
-	servers     = map[string]*testServer{}
+	servers     = map[string]*scripted.Server{}
 )
 
 // scriptRequested is "requested TEXT...": the server of $PORT got a request of
 // these words.
 func scriptRequested(ts *testscript.TestScript, neg bool, args []string) {
 	serversLock.Lock()
-	got := servers[ts.Getenv("PORT")].requests()
+	got := servers[ts.Getenv("PORT")].Requests()
 	serversLock.Unlock()
 	if strings.Contains(got, strings.Join(args, " ")) == neg {
 		ts.Fatalf("requests are\n%s", got)

@@ -14,7 +14,20 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rexecd/tests/client/scripted"
 )
+
+// server plays a server until the test ends.
+func server(t *testing.T, name string) *scripted.Server {
+	t.Helper()
+	s, err := scripted.Start(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
 
 // rexecCommand is the command as a process of its own. TestMain's testscript
 // put it into PATH.
@@ -39,7 +52,7 @@ func TestPasswordIsBlankedInArgv(t *testing.T) {
 		{"127.0.0.1", "-lme", "--password", "pw", "cat"},
 	} {
 		s := server(t, "standard")
-		cmd := rexecCommand(t, append([]string{"-P", s.port()}, args...)...)
+		cmd := rexecCommand(t, append([]string{"-P", s.Port()}, args...)...)
 		stdin, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -66,16 +79,16 @@ func TestPasswordIsBlankedInArgv(t *testing.T) {
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
-		if want := `me "pw" cat true` + "\n"; s.requests() != want {
-			t.Errorf("the server was told %s, want %s", s.requests(), want)
+		if want := `me "pw" cat true` + "\n"; s.Requests() != want {
+			t.Errorf("the server was told %s, want %s", s.Requests(), want)
 		}
 	}
 }
 
 // running starts rexec with a command that says when it runs.
-func running(t *testing.T, s *testServer, out *lockedBuffer, args ...string) *exec.Cmd {
+func running(t *testing.T, s *scripted.Server, out *lockedBuffer, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := rexecCommand(t, append([]string{"-P", s.port(), "-l", "me", "-ppw", "-N"}, args...)...)
+	cmd := rexecCommand(t, append([]string{"-P", s.Port(), "-l", "me", "-ppw", "-N"}, args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -72,7 +72,7 @@ func onTerminal(t *testing.T, args ...string) (*exec.Cmd, ptyPair, *lockedBuffer
 
 func TestPromptForNameAndPassword(t *testing.T) {
 	s := server(t, "standard")
-	cmd, pair, out, screen := onTerminal(t, "-P", s.port(), "127.0.0.1", "cat")
+	cmd, pair, out, screen := onTerminal(t, "-P", s.Port(), "127.0.0.1", "cat")
 	screen.waitFor(t, "Name (127.0.0.1:")
 	io.WriteString(pair.person, "petra\n")
 	screen.waitFor(t, "Password (127.0.0.1:petra): ")
@@ -88,15 +88,15 @@ func TestPromptForNameAndPassword(t *testing.T) {
 		t.Errorf("the screen shows %q", screen.String())
 	}
 	pair.waitForEcho(t, true)
-	if want := "petra \"pw\" cat true\n"; s.requests() != want {
-		t.Errorf("the server was told %q, want %q", s.requests(), want)
+	if want := "petra \"pw\" cat true\n"; s.Requests() != want {
+		t.Errorf("the server was told %q, want %q", s.Requests(), want)
 	}
 }
 
 // With -n the environment and .netrc have no say; return takes the name shown.
 func TestPromptIgnoresOtherSources(t *testing.T) {
 	s := server(t, "standard")
-	cmd, pair, out, screen := onTerminal(t, "-n", "-P", s.port(), "127.0.0.1", "cat")
+	cmd, pair, out, screen := onTerminal(t, "-n", "-P", s.Port(), "127.0.0.1", "cat")
 	screen.waitFor(t, "Name (127.0.0.1:")
 	io.WriteString(pair.person, "\n")
 	screen.waitFor(t, "Password (127.0.0.1:"+localUser()+"): ")
@@ -105,14 +105,14 @@ func TestPromptIgnoresOtherSources(t *testing.T) {
 	if status := exitStatus(t, cmd); status != exitRefused {
 		t.Errorf("exit status %d, %s", status, out.String())
 	}
-	if want := localUser() + " \"\" cat true\n"; s.requests() != want {
-		t.Errorf("the server was told %q, want %q", s.requests(), want)
+	if want := localUser() + " \"\" cat true\n"; s.Requests() != want {
+		t.Errorf("the server was told %q, want %q", s.Requests(), want)
 	}
 }
 
 func TestInterruptedPromptLeavesTheTerminalAsItWas(t *testing.T) {
 	s := server(t, "standard")
-	cmd, pair, _, screen := onTerminal(t, "-P", s.port(), "-l", "me", "127.0.0.1", "cat")
+	cmd, pair, _, screen := onTerminal(t, "-P", s.Port(), "-l", "me", "127.0.0.1", "cat")
 	screen.waitFor(t, "Password (127.0.0.1:me): ")
 	pair.waitForEcho(t, false)
 	pair.person.Write([]byte{3}) // the interrupt key
@@ -120,8 +120,8 @@ func TestInterruptedPromptLeavesTheTerminalAsItWas(t *testing.T) {
 		t.Errorf("exit status %d, want 130", status)
 	}
 	pair.waitForEcho(t, true)
-	if s.requests() != "" {
-		t.Errorf("the server was told %q", s.requests())
+	if s.Requests() != "" {
+		t.Errorf("the server was told %q", s.Requests())
 	}
 }
 
