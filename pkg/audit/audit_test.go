@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	peer4 = netip.MustParseAddrPort("192.0.2.7:40112")
-	peer6 = netip.MustParseAddrPort("[2001:db8::7]:40112")
-	why   = errors.New("pam_authenticate: Authentication failure")
+	peer4  = netip.MustParseAddrPort("192.0.2.7:40112")
+	peer6  = netip.MustParseAddrPort("[2001:db8::7]:40112")
+	errWhy = errors.New("pam_authenticate: Authentication failure")
 )
 
 func TestMessagesKeepTheirShape(t *testing.T) {
@@ -28,8 +28,8 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: Accepted, User: "alice", Peer: peer4}, "Accepted password for alice from 192.0.2.7 port 40112"},
 		{Event{Kind: Accepted, User: "alice", Peer: peer6}, "Accepted password for alice from 2001:db8::7 port 40112"},
 		{Event{Kind: Accepted, User: "alice", Peer: peer4, Command: "echo \"a\"\nb"}, `Accepted password for alice from 192.0.2.7 port 40112: command "echo \"a\"\nb"`},
-		{Event{Kind: Failed, User: "alice", Peer: peer4, Reason: why}, "Failed password for alice from 192.0.2.7 port 40112: pam_authenticate: Authentication failure"},
-		{Event{Kind: Failed, User: "bob", Invalid: true, Peer: peer4, Reason: why}, "Failed password for invalid user bob from 192.0.2.7 port 40112: pam_authenticate: Authentication failure"},
+		{Event{Kind: Failed, User: "alice", Peer: peer4, Reason: errWhy}, "Failed password for alice from 192.0.2.7 port 40112: pam_authenticate: Authentication failure"},
+		{Event{Kind: Failed, User: "bob", Invalid: true, Peer: peer4, Reason: errWhy}, "Failed password for invalid user bob from 192.0.2.7 port 40112: pam_authenticate: Authentication failure"},
 		{Event{Kind: Failed, User: "root", Peer: peer4, Reason: errors.New("root is not permitted")}, "Failed password for root from 192.0.2.7 port 40112: root is not permitted"},
 		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: errors.New("nologin")}, "Refused alice from 192.0.2.7 port 40112: nologin"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Duration: 1349 * time.Millisecond}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 1.3s"},
@@ -126,16 +126,16 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 	}{
 		{Event{Kind: Accepted, User: "alice", Peer: peer4}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "alice"}},
 		{Event{Kind: Accepted, User: "alice", Peer: peer4, Command: "a\nb"}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "alice", "REXEC_COMMAND": "a\nb"}},
-		{Event{Kind: Failed, User: "b\n", Invalid: true, Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "failed", "REXEC_USER": "b\n", "REXEC_REASON": why.Error()}},
-		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "refused", "REXEC_USER": "alice", "REXEC_REASON": why.Error()}},
+		{Event{Kind: Failed, User: "b\n", Invalid: true, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "failed", "REXEC_USER": "b\n", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "refused", "REXEC_USER": "alice", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: 7, Duration: 1234567 * time.Nanosecond},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "7", "REXEC_DURATION_USEC": "1234"}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Signal: 9},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "killed by signal 9 (KILL)", "REXEC_DURATION_USEC": "0"}},
-		{Event{Kind: ProtocolError, Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": why.Error()}},
-		{Event{Kind: ConfigError, Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "configuration-error", "REXEC_REASON": why.Error()}},
-		{Event{Kind: InternalError, Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "internal-error", "REXEC_REASON": why.Error()}},
-		{Event{Kind: Penalised, Peer: peer4, Reason: why}, map[string]string{"REXEC_OUTCOME": "penalised", "REXEC_REASON": why.Error()}},
+		{Event{Kind: ProtocolError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: ConfigError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "configuration-error", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: InternalError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "internal-error", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Penalised, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "penalised", "REXEC_REASON": errWhy.Error()}},
 	} {
 		got := tt.event.fields()
 		if got["MESSAGE_ID"] != kinds[tt.event.Kind].id {
@@ -180,7 +180,7 @@ func TestConsoleGetsTheLineAndTheSystemsLogNothing(t *testing.T) {
 	var b bytes.Buffer
 	l := &Log{Console: &b}
 	l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
-	l.Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: why})
+	l.Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: errWhy})
 	want := regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} Accepted password for alice from 192\.0\.2\.7 port 40112\n` +
 		`\d\d:\d\d:\d\d\.\d{3} Failed password for "a\\nb" from 192\.0\.2\.7 port 40112: pam_authenticate: Authentication failure\n$`)
 	if !want.MatchString(b.String()) {

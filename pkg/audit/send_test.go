@@ -113,7 +113,7 @@ func TestLongestCommandReachesTheJournalWhole(t *testing.T) {
 
 func TestSyslogGetsTheLineWhereThereIsNoJournal(t *testing.T) {
 	got := listenOn(t, &syslogSocket)
-	(&Log{}).Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: why})
+	(&Log{}).Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: errWhy})
 	want := fmt.Sprintf(`^<85>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d in\.rexecd\[%d\]: Failed password for "a\\nb" from 192\.0\.2\.7 port 40112: pam_authenticate: Authentication failure$`, os.Getpid())
 	if line := got.next(t); !regexp.MustCompile(want).Match(line) {
 		t.Errorf("syslog got %q; want %s", line, want)
