@@ -136,12 +136,11 @@ func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 	write(t, conf, "127.0.0.1:5129 stream tcp nowait root "+installed+" in.rexecd\n")
 	for _, c := range []struct {
 		name, addr string
-		orphans    bool
 		command    []string
 	}{
-		{"busybox inetd", "127.0.0.1:5129", true, []string{busyboxInetd(t), "-f", "-e", "-q", "128", conf}},
-		{"in.rexecd -standby", "127.0.0.1:5131", true, []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
-		{"in.rexecd -debug", "127.0.0.1:5132", true, []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
+		{"busybox inetd", "127.0.0.1:5129", []string{busyboxInetd(t), "-f", "-e", "-q", "128", conf}},
+		{"in.rexecd -standby", "127.0.0.1:5131", []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
+		{"in.rexecd -debug", "127.0.0.1:5132", []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			daemon(t, "unshare", append([]string{"--pid", "--fork", "--kill-child=KILL", "--mount-proc"}, c.command...)...)
@@ -153,7 +152,7 @@ func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 				t.Fatalf("%v", a)
 			}
 			lab.Eventually(t, "the orphan's end, collected by process 1", func() bool {
-				return !c.orphans || run("ps -eo stat,comm | grep -E 'sleep|defunct' | wc -l").Out() == "0\n"
+				return run("ps -eo stat,comm | grep -E 'sleep|defunct' | wc -l").Out() == "0\n"
 			})
 			serves(t, c.addr)
 		})
