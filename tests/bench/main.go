@@ -125,7 +125,10 @@ func outside(opt options) error {
 	if err := os.WriteFile("tests/bench/results.md", []byte(report), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile("tests/bench/results.svg", []byte(plot(figures)), 0o644)
+	if err := os.WriteFile("tests/bench/results.svg", []byte(plot(figures)), 0o644); err != nil {
+		return err
+	}
+	return writeReadme(figures)
 }
 
 // enterModule makes the module's root the working folder, wherever the command was started: it is the folder that the

@@ -63,6 +63,30 @@ func waiting(exe string) ([]int, error) {
 	return pids, nil
 }
 
+// ready counts a supervisor's children that wait for a connection: asleep in a call that waits for sockets, and with no
+// command of their own.
+func ready(supervisor int, exe string) (int, error) {
+	list, err := processes()
+	if err != nil {
+		return 0, err
+	}
+	serving := map[int]bool{}
+	for _, p := range list {
+		serving[p.parent] = true
+	}
+	n := 0
+	for _, p := range list {
+		if p.parent != supervisor || p.exe != exe || serving[p.pid] {
+			continue
+		}
+		place, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", p.pid))
+		if strings.Contains(string(place), "poll") || strings.Contains(string(place), "accept") {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // rollup is a process's memory in KB.
 type rollup struct{ pss, privateDirty, privateClean float64 }
 

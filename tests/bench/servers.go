@@ -21,6 +21,7 @@ type server struct {
 	exe      string // absolute
 	args     []string
 	standing bool
+	keeps    int  // handlers that a standing one keeps ready
 	noPAM    bool // costs the same whatever the stack
 	waits    bool // has a parent that waits for the command
 }
@@ -42,7 +43,7 @@ func candidates(opt options) []server {
 	}
 	if hasStandby(dir + "/in.rexecd") {
 		list = append(list, server{name: standbyName, label: fmt.Sprintf("in.rexecd -standby %d", opt.standby), exe: dir + "/in.rexecd",
-			args: []string{"-standby", fmt.Sprint(opt.standby)}, standing: true, waits: true})
+			args: []string{"-standby", fmt.Sprint(opt.standby)}, standing: true, keeps: opt.standby, waits: true})
 	}
 	return list
 }
@@ -58,6 +59,7 @@ type running struct {
 	server
 	port int
 	cmd  *exec.Cmd
+	pid  int // of a standing server that systemd started
 	in   io.WriteCloser
 	out  *bufio.Scanner
 }
@@ -105,19 +107,35 @@ func (s server) start() (*running, error) {
 }
 
 // settle returns when the server has nothing left to do, with what it has cost so far: a cold one's children are all
-// reaped, a standing one has had a moment to replace the handlers that were used.
+// reaped, a standing one has replaced the handlers that were used.
 func (r *running) settle() (cost, error) {
-	if r.standing {
-		time.Sleep(20 * time.Millisecond) // the pause between two users, not a synchronisation
-		return r.cost()
+	if !r.standing {
+		return r.ask("idle")
 	}
-	return r.ask("idle")
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+		ready, err := ready(r.supervisor(), r.exe)
+		if err != nil {
+			return cost{}, err
+		}
+		if ready >= r.keeps {
+			return r.cost()
+		}
+	}
+	return cost{}, fmt.Errorf("%s has not replaced its handlers", r.name)
+}
+
+// supervisor is the process id of a standing server.
+func (r *running) supervisor() int {
+	if r.cmd != nil {
+		return r.cmd.Process.Pid
+	}
+	return r.pid
 }
 
 // cost is what the connections so far have used.
 func (r *running) cost() (cost, error) {
 	if r.standing {
-		cpu, err := treeCPU(r.cmd.Process.Pid)
+		cpu, err := treeCPU(r.supervisor())
 		return cost{cpu: cpu}, err
 	}
 	return r.ask("cost")

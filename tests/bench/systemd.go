@@ -74,13 +74,13 @@ func startUnits(list []server) ([]*running, error) {
 	start := []string{"start"}
 	for i, s := range list {
 		r := &running{server: s, port: 7000 + i}
-		exec := strings.Join(append([]string{s.exe}, s.args...), " ")
+		command := strings.Join(append([]string{s.exe}, s.args...), " ")
 		socket, service, name := coldSocket, coldService, "bench"+s.name+"@.service"
 		if s.standing {
 			socket, service, name = standbySocket, standbyService, "bench"+s.name+".service"
 		}
 		dir := "/run/systemd/system/"
-		if err := os.WriteFile(dir+name, fmt.Appendf(nil, service, exec), 0o644); err != nil {
+		if err := os.WriteFile(dir+name, fmt.Appendf(nil, service, command), 0o644); err != nil {
 			return nil, err
 		}
 		if err := os.WriteFile(dir+"bench"+s.name+".socket", fmt.Appendf(nil, socket, r.port), 0o644); err != nil {
@@ -97,6 +97,18 @@ func startUnits(list []server) ([]*running, error) {
 			return nil, fmt.Errorf("systemctl %v: %w: %s", args, err, out)
 		}
 	}
+	for _, r := range all {
+		if !r.standing {
+			continue
+		}
+		out, err := exec.Command("systemctl", "show", "-P", "MainPID", "bench"+r.name+".service").Output()
+		if err != nil {
+			return nil, fmt.Errorf("find supervisor: %w", err)
+		}
+		if r.pid, err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
+			return nil, fmt.Errorf("find supervisor: %w", err)
+		}
+	}
 	return all, nil
 }
 
@@ -107,7 +119,8 @@ const rest = 60 * time.Millisecond
 // unitsGone waits until systemd has put away the units of a server's connections: their control groups are gone.
 func unitsGone(r *running) error {
 	if r.standing {
-		return nil
+		_, err := r.settle()
+		return err
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
