@@ -98,6 +98,11 @@ func outside(opt options) error {
 	if err := prepare(opt); err != nil {
 		return err
 	}
+	undo, err := reserve()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench: the processor is shared with other work:", err)
+	}
+	defer undo()
 	if opt.soak {
 		return errors.Join(enter("tests/lab/private-host", "soak", opt), enter("tests/lab/private-systemd", "soak-systemd", opt))
 	}
