@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static cpu_set_t cpus;
 static int cpus_known;
@@ -25,6 +28,23 @@ __attribute__((constructor)) static void start_small(void)
 	CPU_ZERO(&one);
 	CPU_SET((size_t)cpu, &one);
 	cpus_known = sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+/* Also before the runtime: when it cannot start a thread it writes a trace to
+ * descriptor 2 and aborts, and under inetd descriptor 2 is the peer. */
+__attribute__((constructor)) static void take_stderr_off_the_peer(void)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
+	int null;
+
+	if (getpeername(2, (struct sockaddr *)&peer, &size) != 0 || (peer.ss_family != AF_INET && peer.ss_family != AF_INET6))
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null > 2) {
+		dup2(null, 2);
+		close(null);
+	}
 }
 
 void restore_cpus(void)
