@@ -102,6 +102,23 @@ func TestTheWholeStackRunsForThoseWhoAreRefusedAnyway(t *testing.T) {
 	}
 }
 
+func TestTheStackOfARefusedRootSeesAnotherPassword(t *testing.T) {
+	t.Parallel()
+	seen := openFolder(t) + "/seen"
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: "auth optional pam_exec.so quiet expose_authtok " + script(t, "tr -d '\\0' >"+seen+"\n") + "\n" + lab.Stack}})
+	u := newUser(t, lab.User{})
+	wantOut(t, s.Addr, request(u, "echo yes"), "yes\n")
+	if got := read(seen); got != u.Password {
+		t.Fatalf("the module saw %q: this test shows nothing", got)
+	}
+	for _, name := range []string{"root", "-r"} {
+		wantAll(t, s.Addr, lab.Request{User: name, Password: u.Password, Command: "echo no"}, loginIncorrect)
+		if got := read(seen); got == u.Password || len(got) != len(u.Password) {
+			t.Errorf("for %s the module saw %q; want another password of the same length", name, got)
+		}
+	}
+}
+
 func TestAWrongPasswordAndAnUnknownUserWaitAsLongAsPAMSays(t *testing.T) {
 	t.Parallel()
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: strings.Replace(lab.Stack, " nodelay", "", 1)}})
