@@ -11,7 +11,7 @@ import (
 )
 
 // Large amounts: a busy machine must not forget failures faster than the test makes them.
-const harsh = "[penalties]\nauthfail = 10\nnoauth = 10\nprotocol = 10\ngrace_exceeded = 10\nmin = 15\nmax = 600\n"
+const harsh = "[penalties]\nauthfail = 200\nnoauth = 200\nprotocol = 200\ngrace_exceeded = 200\nmin = 300\nmax = 600\n"
 
 func TestASourceThatGuessesIsToldToTryAgain(t *testing.T) {
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestASourceThatGuessesIsToldToTryAgain(t *testing.T) {
 					t.Fatalf("a wrong password: %q", got)
 				}
 			}
-			// 20 seconds are outstanding, 15 are allowed. The right password gets nobody in now.
+			// 400 seconds are outstanding, 300 are allowed. The right password gets nobody in now.
 			if got := ask(t, c.same, c.addr, good); got != tryAgain {
 				t.Errorf("the same source: %q", got)
 			}
