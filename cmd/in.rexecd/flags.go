@@ -34,6 +34,7 @@ type options struct {
 	listen, config                string
 	standby, max, perSource       int
 	place                         int      // internal: started by -standby, with so many sockets
+	refuse                        bool     // internal: started by the supervisor for one connection too many
 	args                          []string // behind -penalties
 }
 
@@ -57,6 +58,7 @@ func parseFlags(args []string) (options, error) {
 	f.IntVar(&o.max, "max", 0, "")
 	f.IntVar(&o.perSource, "max-per-source", 0, "")
 	f.IntVar(&o.place, "place", 0, "")
+	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.StringVar(&o.config, "config", "", "")
 	err := f.Parse(args)
 	switch {

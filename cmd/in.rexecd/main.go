@@ -82,6 +82,9 @@ func serve(o options, bad error) int {
 		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
 		return exitUsage
 	}
+	if o.refuse {
+		return refuse(log, conn)
+	}
 	server, err := o.server()
 	if err = errors.Join(bad, err); err != nil {
 		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: err})

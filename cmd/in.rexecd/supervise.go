@@ -113,10 +113,17 @@ func serveFromPlace(o options) int {
 	case served:
 		return serveConn(server, conn)
 	default:
-		log.Write(audit.Event{Kind: audit.Penalised, Peer: conn.Peer, Reason: errors.New("too many sessions from this source")})
+		return refuse(log, conn)
 	}
 	rexecd.Refuse(conn, "Try again.")
 	return exitError
+}
+
+// refuse refuses a connection that is one too many from its source.
+func refuse(log *audit.Log, conn *inetd.Conn) int {
+	log.Write(audit.Event{Kind: audit.Penalised, Peer: conn.Peer, Reason: errors.New("too many sessions from this source")})
+	rexecd.Refuse(conn, "Try again.")
+	return exitOK
 }
 
 // listen opens the socket of -listen; by default one that only this host reaches.

@@ -39,12 +39,12 @@ func (s *Supervisor) accept(listener int) {
 	}
 	defer unix.Close(fd)
 	h := &handler{source: source(peer)}
+	argv := s.Cold
 	if !s.count(h) {
-		s.uncount(h)
-		unix.Sendto(fd, []byte("\x01Try again.\n"), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
-		return
+		// A refusal is a handler's work, too: it takes time to close in order.
+		argv = append(argv[:len(argv):len(argv)], "-refuse")
 	}
-	started, err := s.start(s.Cold, []int{fd, fd, -1})
+	started, err := s.start(argv, []int{fd, fd, -1})
 	if err != nil {
 		s.uncount(h)
 		s.say("%v", err)
