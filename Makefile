@@ -46,7 +46,8 @@ help:
 	@echo 'make check            everything but the slow ones: formatting, linters, unit, race, fuzz, end-to-end tests (root)'
 	@echo 'make check-platform   systemd as process 1, packages, release (root)'
 	@echo 'make fuzz             FUZZTIME=1m for each fuzz target'
-	@echo 'make bench            measures the server against others'
+	@echo 'make bench            measures the server beside others, 15 minutes (root)'
+	@echo 'make soak             20,000 connections: what do they leave behind? (root)'
 	@echo 'make deb rpm          packages in build/packages'
 	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
 

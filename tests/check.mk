@@ -1,6 +1,6 @@
 # What `make check` and `make check-platform` do, and how they get what they need.
 
-.PHONY: deps check check-platform lint unit race fuzz fuzz-short cross e2e demo bench
+.PHONY: deps check check-platform lint unit race fuzz fuzz-short cross e2e demo bench soak
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
@@ -80,5 +80,8 @@ demo:
 	@$(MAKE) -s build
 	@tests/demo
 
-bench: build
+bench: deps build
 	$(GO) run ./tests/bench
+
+soak: deps build
+	$(GO) run ./tests/bench -soak
