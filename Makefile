@@ -48,7 +48,6 @@ help:
 	@echo 'make fuzz             FUZZTIME=1m for each fuzz target'
 	@echo 'make bench            measures the server beside others, 15 minutes (root)'
 	@echo 'make soak             20,000 connections: what do they leave behind? (root)'
-	@echo 'make soak             20,000 connections: what do they leave behind? (root)'
 	@echo 'make deb rpm          packages in build/packages'
 	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
 
