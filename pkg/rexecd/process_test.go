@@ -1,0 +1,187 @@
+package rexecd
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	osuser "os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/login"
+)
+
+// Serve belongs to a process of its own, whose first thread it runs on: the test
+// binary is started again for each connection, with the connection as descriptor
+// 0, as a super-server would.
+func init() {
+	if os.Getenv("REXECD_TEST") != "" {
+		runtime.LockOSThread()
+	}
+}
+
+func TestMain(m *testing.M) {
+	if config := os.Getenv("REXECD_TEST"); config != "" {
+		os.Exit(serveAlone(config))
+	}
+	os.Exit(m.Run())
+}
+
+func serveAlone(config string) int {
+	var s Server
+	if err := json.Unmarshal([]byte(config), &s); err != nil {
+		return 3
+	}
+	refusalFloor, refusalJitter = time.Millisecond, 0
+	console, err := os.OpenFile(os.Getenv("REXECD_TEST_LOG"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return 3
+	}
+	conn, err := inetd.Take()
+	if err != nil {
+		return 3
+	}
+	s.Log, s.Exit = &audit.Log{Console: console}, os.Exit
+	s.Serve(conn)
+	return 0
+}
+
+// wait bounds what must happen, on a busy machine too.
+const wait = 20 * time.Second
+
+// A served is a connection that is being served.
+type served struct {
+	*net.TCPConn
+	stderr *net.TCPConn // nil unless the server has connected to it
+	cmd    *exec.Cmd
+	log    string
+}
+
+const permit = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
+
+// begin starts a process for one connection.
+func begin(t *testing.T, s *Server, stack string) *served {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"rexec": stack, "other": "auth required pam_deny.so\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.PAM.ConfDir == "" {
+		s.PAM = login.Config{Service: "rexec", ConfDir: dir}
+	}
+	if s.Grace == 0 {
+		s.Grace = time.Minute
+	}
+	if s.StderrMinPort == 0 {
+		s.StderrMinPort = 1024
+	}
+	config, err := json.Marshal(map[string]any{
+		"PAM": s.PAM, "Grace": s.Grace, "PermitRoot": s.PermitRoot, "PermitEmptyPassword": s.PermitEmptyPassword, "LogCommand": s.LogCommand,
+		"LoginShell": s.LoginShell, "StderrMinPort": s.StderrMinPort, "NoStderr": s.NoStderr, "NoKeepAlive": s.NoKeepAlive,
+		"HangupOnLoss": s.HangupOnLoss, "CloseOnExit": s.CloseOnExit,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(wait))
+	theirs, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	f, err := theirs.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := &served{TCPConn: c.(*net.TCPConn), log: filepath.Join(dir, "log")}
+	r.cmd = exec.Command(os.Args[0])
+	r.cmd.Env = []string{"REXECD_TEST=" + string(config), "REXECD_TEST_LOG=" + r.log, "GOCOVERDIR=" + dir}
+	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = f, f, f
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.cmd.Process.Kill()
+		r.cmd.Wait()
+	})
+	return r
+}
+
+// status waits for the process's end.
+func (r *served) status(t *testing.T) int {
+	t.Helper()
+	timer := time.AfterFunc(wait, func() { r.cmd.Process.Kill() })
+	defer timer.Stop()
+	r.cmd.Wait()
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// lines are the log's, without the time; they are complete when the process has ended.
+func (r *served) lines(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(r.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	_, port, _ := net.SplitHostPort(r.LocalAddr().String())
+	for line := range strings.Lines(string(text)) {
+		_, line, _ = strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		lines = append(lines, strings.Replace(line, " from 127.0.0.1 port "+port, " FROM", 1))
+	}
+	return lines
+}
+
+// all reads to the end of a connection. A reset is one, too.
+func all(c io.Reader) string {
+	var b bytes.Buffer
+	io.Copy(&b, c)
+	return b.String()
+}
+
+// me is who runs the tests: the only one whom a process without root can serve.
+func me(t *testing.T) string {
+	t.Helper()
+	u, err := osuser.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Username
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("needs root")
+	}
+	t.Skip("needs root: without it no PAM session is opened")
+}
+
+// ask sends the four fields and what follows them.
+func (r *served) ask(port, user, password, command string) {
+	r.Write([]byte(port + "\x00" + user + "\x00" + password + "\x00" + command + "\x00"))
+}
