@@ -94,7 +94,7 @@ func running(t *testing.T, s *scripted.Server, out *lockedBuffer, args ...string
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	out.waitFor(t, "ready")
+	out.waitFor(t, "ready\n") // not in the trace, which quotes it
 	return cmd
 }
 
@@ -167,7 +167,7 @@ func TestStatusOfASignalledCommand(t *testing.T) {
 		t.Errorf("exit status %d, want the 9 of the command; output %s", status, out.String())
 	}
 	var second lockedBuffer
-	cmd = running(t, server(t, "standard"), &second, "--status", "127.0.0.1", `echo ready; sleep 100`)
+	cmd = running(t, server(t, "standard"), &second, "--status", "127.0.0.1", `echo ready; while :; do sleep 0.05; done`)
 	cmd.Process.Signal(syscall.SIGINT)
 	if status := exitStatus(t, cmd); status != 130 {
 		t.Errorf("exit status %d, want 130; output %s", status, second.String())
