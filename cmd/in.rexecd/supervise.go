@@ -173,9 +173,9 @@ func announceDebug(listeners []int) {
 func handlerArgs(args []string) []string {
 	kept := args[:1:1]
 	for i := 1; i < len(args); i++ {
-		name, _, joined := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(args[i], "-"), "-"), "=")
+		name, _, joined := strings.Cut(strings.Replace(args[i], "--", "-", 1), "=")
 		switch name {
-		case "listen", "standby", "max", "max-per-source":
+		case "-listen", "-standby", "-max", "-max-per-source":
 			if !joined {
 				i++
 			}
