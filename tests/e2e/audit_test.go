@@ -14,30 +14,33 @@ type decision struct {
 	name, message, outcome string
 	send                   []byte
 	fields                 map[string]string
+	settings               string
 }
 
 // decisions returns one request for each kind of record.
-func decisions(u lab.User) []decision {
+func decisions(t testing.TB) []decision {
+	u, homeless := newUser(t, lab.User{}), newUser(t, lab.User{Home: "/nowhere"})
 	wrong := u
 	wrong.Password = "Secret of nobody"
 	return []decision{
-		{"accepted", "Accepted password for " + u.Name + " from 127.0.0.1 port PORT", "accepted", request(u, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}},
+		{"accepted", "Accepted password for " + u.Name + " from 127.0.0.1 port PORT", "accepted", request(u, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}, ""},
 		{"ended", "Session closed for " + u.Name + ` from 127\.0\.0\.1 port PORT: exit status 3 after [0-9]+\.[0-9]s`, "closed", request(u, "exit 3").Bytes(),
-			map[string]string{"REXEC_USER": u.Name, "REXEC_STATUS": "3"}},
-		{"failed", "Failed password for " + u.Name + ` from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(wrong, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}},
+			map[string]string{"REXEC_USER": u.Name, "REXEC_STATUS": "3"}, ""},
+		{"failed", "Failed password for " + u.Name + ` from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(wrong, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}, ""},
 		{"failed for nobody", `Failed password for invalid user "bob\\r\\n" from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(lab.User{Name: "bob\r\n"}, "").Bytes(),
-			map[string]string{"REXEC_USER": "bob\r\n"}},
-		{"protocol error", `Protocol error from 127\.0\.0\.1 port PORT: [ -~]+`, "protocol-error", []byte("x\x00"), nil},
+			map[string]string{"REXEC_USER": "bob\r\n"}, ""},
+		{"refused", "Refused " + homeless.Name + ` from 127\.0\.0\.1 port PORT: [ -~]+`, "refused", request(homeless, "").Bytes(), map[string]string{"REXEC_USER": homeless.Name}, ""},
+		{"configuration error", `Configuration error: /run/lab/\d+/rexecd\.toml:1: [ -~]+`, "configuration-error", request(u, "").Bytes(), nil, "nonsense = 1"},
+		{"protocol error", `Protocol error from 127\.0\.0\.1 port PORT: [ -~]+`, "protocol-error", []byte("x\x00"), nil, ""},
 	}
 }
 
 func TestEveryDecisionIsOneRecordInTheJournal(t *testing.T) {
 	t.Parallel()
-	u := newUser(t, lab.User{})
 	ids := map[string]string{}
-	for _, c := range decisions(u) {
+	for _, c := range decisions(t) {
 		t.Run(c.name, func(t *testing.T) {
-			s := serve(t, lab.Handler{})
+			s := serve(t, lab.Handler{Settings: c.settings})
 			port := ask(t, s, c.send)
 			r := find(t, s, c.outcome)
 			wantMatch(t, "MESSAGE", r["MESSAGE"], strings.ReplaceAll(c.message, "PORT", port))
@@ -105,14 +108,13 @@ func find(t testing.TB, s *lab.Listening, outcome string) lab.Record {
 
 func TestWithoutAJournalEveryDecisionIsALineForSyslog(t *testing.T) {
 	t.Parallel()
-	u := newUser(t, lab.User{})
-	for _, c := range decisions(u) {
+	for _, c := range decisions(t) {
 		t.Run(c.name, func(t *testing.T) {
-			s := serve(t, lab.Handler{Room: lab.Room{NoJournal: true}})
+			s := serve(t, lab.Handler{Settings: c.settings, Room: lab.Room{NoJournal: true}})
 			port := ask(t, s, c.send)
 			message := strings.ReplaceAll(c.message, "PORT", port)
-			first, _, _ := strings.Cut(message, " from")
-			line := s.Log.WaitLine(t, strings.ReplaceAll(first, `\\`, `\`))
+			first, _, _ := strings.Cut(message, " ")
+			line := s.Log.WaitLine(t, "]: "+first+" ")
 			// authpriv is facility 10: priorities 80 to 87.
 			wantMatch(t, "syslog line", strings.TrimRight(line, "\n\x00"),
 				fmt.Sprintf(`<8[3-6]>[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d in\.rexecd\[%d\]: %s`, s.Process(t, 0).Pid, message))
