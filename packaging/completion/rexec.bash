@@ -1,0 +1,71 @@
+# bash completion for rexec(1)
+
+_rexec_hosts() {
+	local netrc=${NETRC:-$HOME/.netrc}
+	[[ -r $netrc ]] && sed -n 's/^[[:space:]]*machine[[:space:]]\{1,\}\([^[:space:]"]*\).*/\1/p' "$netrc"
+	getent hosts 2>/dev/null | awk '{for (i = 2; i <= NF; i++) print $i}'
+}
+
+_rexec() {
+	local cur=${COMP_WORDS[COMP_CWORD]} word value='' host='' i
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [[ -n $value ]]; then
+			[[ $word == = ]] && continue
+			value=''
+			continue
+		fi
+		case $word in
+		--*)
+			case $word in
+			--user | --password | --password-file | --port | --quirk | --stderr | --stderr-port | --connect-timeout | --timeout) value=$word ;;
+			esac
+			;;
+		-*[lpPqtT]) value=-${word: -1} ;;
+		-*) ;;
+		*)
+			if [[ -n $host ]]; then
+				# the command: completed as on this host, which is a guess
+				if declare -F _command_offset >/dev/null; then
+					_command_offset "$i"
+				fi
+				return
+			fi
+			host=$word
+			;;
+		esac
+	done
+	[[ $cur == = ]] && cur=''
+	case $value in
+	--stderr)
+		mapfile -t COMPREPLY < <(compgen -W 'yes no auto' -- "$cur")
+		return
+		;;
+	-q | --quirk)
+		mapfile -t COMPREPLY < <(compgen -W 'no-status late-stderr status-on-primary bsd-signals' -- "$cur")
+		return
+		;;
+	--password-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	-l | --user)
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		return
+		;;
+	-?*) return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W '-4 -6 -a -B -d -h -i -l -N -n -P -p -q -s -T -t -V
+			--batch --connect-timeout --help --ipv4 --ipv6 --no-input --no-signals --no-stderr
+			--null-input --password --password-file --port --prompt --quirk --status --stderr
+			--stderr-port --timeout --trace --user --version' -- "$cur")
+	elif [[ -z $host ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_rexec_hosts)" -- "$cur")
+	elif declare -F _command_offset >/dev/null; then
+		_command_offset "$COMP_CWORD"
+	fi
+}
+
+complete -F _rexec rexec
