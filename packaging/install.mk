@@ -39,6 +39,7 @@ install-client:
 	@test -x build/rexec || { echo 'build/rexec is not there: run make build first' >&2; exit 1; }
 	install -D -m 755 build/rexec $(D)$(BINDIR)/rexec
 	$(if $(wildcard cmd/rexec/rexec.1),$(INST) cmd/rexec/rexec.1 $(D)$(MANDIR)/man1/rexec.1)
+	$(INST) cmd/rexec/rexec.toml.5 $(D)$(MANDIR)/man5/rexec.toml.5
 	$(if $(wildcard packaging/completion/rexec.bash),$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec)
 	$(if $(wildcard packaging/completion/_rexec),$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec)
 	for f in README.md CHANGELOG.md LICENSE packaging/copyright; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
@@ -62,5 +63,5 @@ uninstall-server:
 	$(call uninstall_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
 
 uninstall-client:
-	rm -f $(D)$(BINDIR)/rexec $(D)$(MANDIR)/man1/rexec.1 $(D)$(BASHDIR)/rexec $(D)$(ZSHDIR)/_rexec
+	rm -f $(D)$(BINDIR)/rexec $(D)$(MANDIR)/man1/rexec.1 $(D)$(MANDIR)/man5/rexec.toml.5 $(D)$(BASHDIR)/rexec $(D)$(ZSHDIR)/_rexec
 	rm -rf $(D)$(DOCDIR)/rexec
