@@ -90,7 +90,10 @@ func reenter(name, script string) (int, error) {
 	cmd := exec.Command("sh", append([]string{path, exe}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	// unshare(1), which private-host becomes, ignores SIGTERM and takes its child along when killed; private-systemd has
+	// to clean up.
+	death := map[string]syscall.Signal{"private-host": syscall.SIGKILL, "private-systemd": syscall.SIGTERM}[name]
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death}
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
