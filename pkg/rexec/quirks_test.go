@@ -205,7 +205,10 @@ func TestNoStatusByteQuirk(t *testing.T) {
 func TestLateStderrQuirk(t *testing.T) {
 	client := serve(t, func(p *peer) {
 		p.readPort()
-		p.readRequest()
+		if p.readRequest(); p.pass != "secret" {
+			p.out("\x01Login incorrect.\n")
+			return
+		}
 		p.connect()
 		p.out("\x00out")
 		p.errs("err")
@@ -213,6 +216,10 @@ func TestLateStderrQuirk(t *testing.T) {
 	client.Quirks.LateStderr = true
 	for range 20 { // connection and status byte come together
 		run(t, client, "x", nil).is(t, "out", "err")
+	}
+	client.Password = "guess"
+	if got := run(t, client, "x", nil); describe(got.err) != "refused: Login incorrect." {
+		t.Errorf("error %v", got.err)
 	}
 }
 

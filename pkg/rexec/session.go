@@ -152,12 +152,15 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 
 // answeredBeforeStderr is when the server spoke, or hung up, instead of
 // connecting. It knows no more than the port at that time, so it is the port
-// that it cannot reach or does not want.
+// that it cannot reach or does not want; unless it connects late.
 func (s *Session) answeredBeforeStderr(first opening, port string) error {
 	err := s.onPrimary(first, opening{})
 	if err == nil {
 		s.client.trace("the server did not connect for stderr: going on with one connection")
 		return nil
+	}
+	if s.client.Quirks.LateStderr {
+		return err // it has read the whole request
 	}
 	return &DialError{Addr: port, Stderr: true, Err: err}
 }
