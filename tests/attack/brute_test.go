@@ -63,11 +63,12 @@ func TestEveryKindOfFailureCountsAndTheAdministratorCanClear(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
-	s := serve(t, lab.Handler{Settings: "grace = 1\n" + harsh, Address: "192.0.2.1"})
+	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1"})
+	hasty := serve(t, lab.Handler{Settings: "grace = 1\n" + harsh, Address: "192.0.2.1"})
 	kinds := map[string]func(source string){
 		"noauth":         func(source string) { from(t, source, s.Addr).Close() },
 		"protocol":       func(source string) { from(t, source, s.Addr).Write([]byte("GET / HTTP/1.0\r\n\r\n")) },
-		"grace_exceeded": func(source string) { io.ReadAll(from(t, source, s.Addr)) },
+		"grace_exceeded": func(source string) { io.ReadAll(from(t, source, hasty.Addr)) },
 		"authfail":       func(source string) { ask(t, source, s.Addr, lab.Request{User: "root", Password: "x"}) },
 	}
 	n := 20
@@ -84,6 +85,7 @@ func TestEveryKindOfFailureCountsAndTheAdministratorCanClear(t *testing.T) {
 			return strings.Contains(penalties(t), source+"/32")
 		})
 		allGone(t, s)
+		allGone(t, hasty)
 		if got := ask(t, source, s.Addr, request(u, "echo in")); got != tryAgain {
 			t.Errorf("%s: %q", kind, got)
 		}
