@@ -60,9 +60,8 @@ const wait = 20 * time.Second
 // A served is a connection that is being served.
 type served struct {
 	*net.TCPConn
-	stderr *net.TCPConn // nil unless the server has connected to it
-	cmd    *exec.Cmd
-	log    string
+	cmd *exec.Cmd
+	log string
 }
 
 const permit = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
