@@ -45,7 +45,7 @@ func (a Answer) String() string {
 	return fmt.Sprintf("answer %.300q, stderr %.300q, end %v", a.All, a.Stderr, a.Err)
 }
 
-// Dial connects to a server. Nothing on the connection takes longer than a minute.
+// Dial connects to a server. Nothing on the connection takes longer than two minutes.
 func Dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", addr, Patience)
@@ -53,7 +53,7 @@ func Dial(t testing.TB, addr string) *net.TCPConn {
 		t.Fatalf("connect: %v", err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(3 * Patience))
+	c.SetDeadline(time.Now().Add(2 * Patience))
 	return c.(*net.TCPConn)
 }
 
@@ -111,7 +111,7 @@ func AcceptStderr(t testing.TB, c *net.TCPConn) *net.TCPConn {
 		t.Fatalf("accept stderr connection: %v", err)
 	}
 	t.Cleanup(func() { e.Close() })
-	e.SetDeadline(time.Now().Add(3 * Patience))
+	e.SetDeadline(time.Now().Add(2 * Patience))
 	return e
 }
 
