@@ -65,12 +65,7 @@ func TestHostileServersDoNotHangTheClient(t *testing.T) {
 			for p.write(flood) {
 			}
 		}},
-		{"dribbles a refusal", func(p *peer) {
-			p.standard().out("\x01")
-			for p.write([]byte("x")) {
-				time.Sleep(10 * time.Millisecond)
-			}
-		}},
+		{"dribbles a refusal", func(p *peer) { p.standard().out("\x01"); p.dribble() }},
 		{"floods stderr before the status byte", func(p *peer) {
 			p.standard()
 			for {
@@ -100,6 +95,12 @@ func TestHostileServersDoNotHangTheClient(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func (p *peer) dribble() {
+	for p.write([]byte("x")) {
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -258,7 +258,8 @@ func (s *Session) Signal(number byte) error {
 // HasStderr tells whether the session has a stderr connection.
 func (s *Session) HasStderr() bool { return s.stderr != nil }
 
-// Close ends the session at once. A Wait under way returns.
+// Close ends a started session at once; a Wait under way returns. Start is
+// ended by its context.
 func (s *Session) Close() error {
 	if s.stdout != nil {
 		s.close()

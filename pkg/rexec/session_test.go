@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -280,27 +279,3 @@ func TestWriterThatFailsEndsTheSession(t *testing.T) {
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errEnough }
-
-// Only the server may be the command's standard error.
-func TestStderrConnectionFromElsewhereIsClosed(t *testing.T) {
-	client := serve(t, func(p *peer) {
-		p.readPort()
-		to := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.port}
-		stranger, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, &to)
-		if err != nil {
-			p.t.Error(err)
-			return
-		}
-		defer stranger.Close()
-		io.WriteString(stranger, "forged")
-		stranger.SetReadDeadline(time.Now().Add(patience))
-		if _, err := stranger.Read(make([]byte, 1)); err == nil || errors.Is(err, context.DeadlineExceeded) {
-			p.t.Errorf("the stranger was not hung up on: %v", err)
-		}
-		p.connect()
-		p.readRequest()
-		p.out("\x00out")
-		p.errs("err")
-	})
-	run(t, client, "x", nil).is(t, "out", "err")
-}
