@@ -140,7 +140,7 @@ func rates(f *figures, list []server, st stack, opt options) error {
 		return err
 	}
 	defer stop()
-	rounds, slice := pick(opt, 5, 1), pick(opt, time.Second, 300*time.Millisecond)
+	rounds, slice := pick(opt, 3, 1), pick(opt, time.Second, 300*time.Millisecond)
 	for _, stderr := range []bool{false, true} {
 		for round := range rounds {
 			for _, n := range concurrencies {

@@ -192,6 +192,13 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+// loadAtStart is what the machine did before the benchmark began: figures from a busy one deserve less trust.
+var loadAtStart = func() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(text), " ")
+	return load
+}()
+
 // machine says where the figures come from.
 func machine() string {
 	cpu := "unknown processor"
@@ -204,6 +211,6 @@ func machine() string {
 	}
 	kernel, _ := exec.Command("uname", "-r").Output()
 	system, _ := exec.Command("sh", "-c", ". /etc/os-release; echo $PRETTY_NAME").Output()
-	return fmt.Sprintf("Machine: %s, %d cores, Linux %s, %s, %s, %s.\n", cpu, runtime.NumCPU(), strings.TrimSpace(string(kernel)),
-		strings.TrimSpace(string(system)), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	return fmt.Sprintf("Machine: %s, %d cores, Linux %s, %s, %s, %s; load average of other work at the start %s.\n", cpu, runtime.NumCPU(), strings.TrimSpace(string(kernel)),
+		strings.TrimSpace(string(system)), runtime.Version(), time.Now().UTC().Format(time.DateOnly), loadAtStart)
 }

@@ -134,9 +134,9 @@ func unitsGone(r *running) error {
 }
 
 func systemdLatency(f *figures, all []*running, st stack, opt options) error {
-	rounds := pick(opt, 80, 8)
+	rounds := pick(opt, 50, 8)
 	if st.name == "unix" {
-		rounds = pick(opt, 50, 4)
+		rounds = pick(opt, 30, 4)
 	}
 	for _, stderr := range []bool{false, true} {
 		for round := range rounds + 2 {
@@ -163,7 +163,7 @@ func systemdLatency(f *figures, all []*running, st stack, opt options) error {
 // systemdRates counts connections per second with 8 at once, and the processor time of everything that runs in the
 // private host but this program: systemd, the journal, the servers.
 func systemdRates(f *figures, all []*running, st stack, opt options) error {
-	for round := range pick(opt, 5, 1) {
+	for round := range pick(opt, 4, 1) {
 		for i := range all {
 			r := all[(i+round)%len(all)]
 			before, err := hostCPU()
