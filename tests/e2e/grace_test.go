@@ -56,8 +56,8 @@ func TestTheGraceTimeCoversEveryFieldAndPAMItself(t *testing.T) {
 func TestTheGraceTimeIsNotRenewedByWhatArrives(t *testing.T) {
 	t.Parallel()
 	s := serve(t, lab.Handler{Settings: "grace = 1"})
+	begin := time.Now() // before the server's own beginning
 	conn := lab.Dial(t, s.Addr)
-	begin := time.Now()
 	io.WriteString(conn, "\x00")
 	done := make(chan struct{})
 	go func() { // a name that goes on: 255 bytes would take 25 seconds
