@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -55,10 +56,12 @@ func TestIPv6AndNames(t *testing.T) {
 
 // A super-server that restarts refuses for a moment.
 func TestRefusedConnectionIsRetriedFiveTimes(t *testing.T) {
-	port := freePort(t)
+	// Nobody else's: not of the ports that the kernel gives out.
+	host := net.IPv4(127, 42, byte(os.Getpid()>>8), byte(os.Getpid()))
+	port := 11512
 	var mu sync.Mutex
 	var pauses []string
-	client := &rexec.Client{Host: "127.0.0.1", Port: port, Timeout: patience, Stderr: rexec.StderrNo}
+	client := &rexec.Client{Host: host.String(), Port: port, Timeout: patience, Stderr: rexec.StderrNo}
 	client.Trace = func(step string) {
 		if strings.HasPrefix(step, "connection refused") {
 			mu.Lock()
@@ -76,7 +79,7 @@ func TestRefusedConnectionIsRetriedFiveTimes(t *testing.T) {
 	}
 	client.Trace = func(step string) { // the server comes back at the third try
 		if strings.Contains(step, "(3 of 5)") {
-			listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+			listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: host, Port: port})
 			if err != nil {
 				t.Error(err)
 				return

@@ -174,7 +174,11 @@ func TestOutputThatBeginsWithOneIsPassedOnAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(patience, func() { session.Close() })
+	late := time.AfterFunc(patience, func() {
+		t.Error("the output is held back")
+		session.Close()
+	})
+	defer late.Stop()
 	if err := session.Start(); err != nil {
 		t.Fatal(err)
 	}

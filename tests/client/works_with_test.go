@@ -139,6 +139,9 @@ func TestWorksWith(t *testing.T) {
 		table.WriteString("\n")
 	}
 	path := filepath.Join("..", "..", "build", "works-with.md")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Error(err)
+	}
 	if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
 		t.Error(err)
 	}
