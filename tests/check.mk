@@ -63,7 +63,7 @@ cross:
 		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec ./cmd/rexec; done)
 
 # On the binaries as they are released. One package at a time: some of them measure time and load.
-e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/attack)) $(wildcard tests/platform))
+e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/attack tests/bench)) $(wildcard tests/platform))
 e2e: deps build
 	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 20m $(e2e_pkgs)
 

@@ -1,20 +1,19 @@
-// The runtime is not to read /proc/self/mountinfo and the cgroup's files for a
-// processor limit: one processor is what it is shown (before.c).
+// The runtime is not to watch the cgroup's limit on processors, once a second
+// with a goroutine: one processor is what it is shown (before.c).
 //
-//go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
 package main
 
-// void restore_cpus(void);
+// void restore(void);
 import "C"
 
 import "runtime"
 
 // The main goroutine stays on the process's first thread: PAM needs it (package
-// login). It runs on every processor that the process was given again, and so
-// will the command, which inherits that from it; see before.c.
+// login). It gets back the processors and the timer slack that the process was
+// given, and so will the command, which inherits them from it; see before.c.
 func init() {
 	runtime.LockOSThread()
-	C.restore_cpus()
+	C.restore()
 }

@@ -103,7 +103,11 @@ func serveFromPlace(o options) int {
 		return exitOK
 	}
 	conn, err := inetd.New(fd)
-	if err != nil {
+	switch {
+	case errors.Is(err, inetd.ErrGone):
+		log.Write(audit.Event{Kind: audit.ProtocolError, Reason: err})
+		return exitOK
+	case err != nil:
 		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})
 		return exitError
 	}

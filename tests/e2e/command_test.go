@@ -157,3 +157,13 @@ func TestTheCommandIsTheUserForGood(t *testing.T) {
 	back := `exec perl -e '$> = 0; $< = 0; ($<, $>) = (0, 0); open(F, "/etc/shadow") and print "opened shadow"; print "$< $>"'`
 	wantOut(t, s.Addr, request(u, back), id+" "+id)
 }
+
+// inherited prints what a process has from the one before it and the server's runtime changes for itself: the
+// processors it may run on, the slack of its timers, its limit of open files.
+const inherited = `taskset -pc $$ | sed 's/.*: //'; read slack </proc/self/timerslack_ns; echo $slack; ulimit -Sn; ulimit -Hn`
+
+func TestTheCommandHasTheProcessorsTimersAndLimitsOfTheSuperServer(t *testing.T) {
+	t.Parallel()
+	want := lab.Run(t, "sh", "-c", inherited)
+	wantOut(t, serve(t, lab.Handler{}).Addr, request(newUser(t, lab.User{}), inherited), want)
+}

@@ -108,9 +108,9 @@ func TestTheCommandOfAStandbyHandlerHasNothingOfTheSupervisors(t *testing.T) {
 	t.Parallel()
 	s := stand(t, lab.Room{}, lab.Server(t), []string{"NOTIFY_SOCKET=/nowhere", "SECRET=1"}, "-standby", "1")
 	u := newUser(t, lab.User{})
-	got := out(t, s.addr, request(u, `ls /proc/self/fd | tr '\n' ' '; grep -cE 'NOTIFY|LISTEN|SECRET|WATCHDOG' /proc/self/environ; taskset -pc $$ | sed 's/.*: //'; ulimit -Sn`))
+	got := out(t, s.addr, request(u, `ls /proc/self/fd | tr '\n' ' '; grep -cE 'NOTIFY|LISTEN|SECRET|WATCHDOG' /proc/self/environ; `+inherited))
 	// ls has the folder itself open as 3.
-	want := "0 1 2 3 0\n" + lab.Run(t, "sh", "-c", `taskset -pc $$ | sed 's/.*: //'; ulimit -Sn`)
+	want := "0 1 2 3 0\n" + lab.Run(t, "sh", "-c", inherited)
 	if got != want {
 		t.Errorf("descriptors, variables, processors, limit = %q; want %q", got, want)
 	}
