@@ -100,14 +100,16 @@ func passwordFrom(path string) (string, error) {
 // fromEnvironment knows REXEC_USER and REXEC_PASS, and if the settings ask for
 // it OS/2's USERID and PASSWORD.
 func fromEnvironment(s *settings, lookup func(string) (string, bool)) credentials {
-	var found credentials
-	found.user, found.hasUser = lookup("REXEC_USER")
-	found.password, found.hasPassword = lookup("REXEC_PASS")
+	variables := func(user, password string) credentials {
+		var c credentials
+		c.user, _ = lookup(user)
+		c.hasUser = c.user != ""
+		c.password, c.hasPassword = lookup(password) // which may be empty
+		return c
+	}
+	found := variables("REXEC_USER", "REXEC_PASS")
 	if s.os2Variables {
-		var os2 credentials
-		os2.user, os2.hasUser = lookup("USERID")
-		os2.password, os2.hasPassword = lookup("PASSWORD")
-		found.add(os2, "")
+		found.add(variables("USERID", "PASSWORD"), "")
 	}
 	return found
 }
