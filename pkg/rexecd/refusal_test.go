@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,6 +78,48 @@ func TestScrambledPasswordHasItsLengthAndNothingElseOfIt(t *testing.T) {
 		}
 		if len(password) > 5 && len(seen) < 20 {
 			t.Errorf("scramble(%d bytes) makes the same password again", len(password))
+		}
+	}
+}
+
+// The stack runs for whom the server itself refuses, too, and takes its time: but
+// not with the password.
+func TestPasswordOfWhomTheServerRefusesNeverReachesPAM(t *testing.T) {
+	dir := t.TempDir()
+	file, script := filepath.Join(dir, "seen"), filepath.Join(dir, "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n{ echo \"$PAM_USER\"; cat; } >"+file+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stack := "auth required pam_exec.so quiet expose_authtok " + script + "\nauth required pam_deny.so\n"
+	for _, tt := range []struct {
+		user, password, seenBy string
+		permitRoot, barred     bool
+	}{
+		{me(t), "secret", me(t), true, false},
+		{"nosuch", "secret", "nosuch", false, false},
+		{"root", "secret", "root", false, true},
+		{"a/../b", "secret", "rexec-invalid-user", false, true},
+		{"-froot", "secret", "rexec-invalid-user", false, true},
+		{me(t), "", me(t), true, true},
+	} {
+		r := begin(t, &Server{PermitRoot: tt.permitRoot}, stack)
+		r.ask("", tt.user, tt.password, "id")
+		if got := all(r); got != "\x01Login incorrect.\n" {
+			t.Errorf("%q: the peer got %q", tt.user, got)
+		}
+		r.Close()
+		r.status(t)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		user, password, _ := strings.Cut(string(text), "\n")
+		password = strings.TrimRight(password, "\x00")
+		if user != tt.seenBy {
+			t.Errorf("%q: PAM was asked about %q; want %q", tt.user, user, tt.seenBy)
+		}
+		if barred := password != tt.password; barred != tt.barred || password == "" || tt.password != "" && len(password) != len(tt.password) {
+			t.Errorf("%q: PAM was given the password %q for %q; want another one of its length: %v", tt.user, password, tt.password, tt.barred)
 		}
 	}
 }
