@@ -63,6 +63,28 @@ func limitsAlone() error {
 	if after := SaveLimits(); after != before {
 		return fmt.Errorf("limits %+v after the restoring of none: %w", after, errWrong)
 	}
+	return softLimitsAlone(before, lower)
+}
+
+// softLimitsAlone is without cap_sys_resource: the soft limit goes as far as it can.
+func softLimitsAlone(before Limits, lower func(int, unix.Rlimit) error) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	data[0].Effective &^= 1 << unix.CAP_SYS_RESOURCE
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return err
+	}
+	if err := lower(unix.RLIMIT_FSIZE, unix.Rlimit{Cur: 1 << 30, Max: 1 << 39}); err != nil {
+		return err
+	}
+	before.Restore()
+	var now unix.Rlimit
+	if err := unix.Prlimit(0, unix.RLIMIT_FSIZE, nil, &now); err != nil || now.Cur != min(1<<39, before.limits[unix.RLIMIT_FSIZE].Cur) {
+		return fmt.Errorf("limit %+v, %v; want the soft one at the hard one: %w", now, err, errWrong)
+	}
 	return nil
 }
 
