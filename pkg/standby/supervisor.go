@@ -112,9 +112,10 @@ func (s *Supervisor) room() bool { return s.Max == 0 || len(s.handlers) < s.Max 
 
 // wait waits for the next event and deals with it.
 func (s *Supervisor) wait() error {
+	held := time.Until(s.notUntil) // looked at once: it ends while this runs
 	fds := []unix.PollFd{{Fd: int32(s.Signals), Events: unix.POLLIN}}
 	for _, fd := range s.Listeners {
-		if s.Idle > 0 || !s.room() || time.Now().Before(s.notUntil) {
+		if s.Idle > 0 || !s.room() || held > 0 {
 			fd = -1 // the handlers accept; or nobody does for now
 		}
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
@@ -128,7 +129,7 @@ func (s *Supervisor) wait() error {
 		}
 		fds = append(fds, unix.PollFd{Fd: int32(control), Events: unix.POLLIN})
 	}
-	if _, err := unix.Poll(fds, s.timeout()); err != nil && err != unix.EINTR {
+	if _, err := unix.Poll(fds, s.timeout(held)); err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
 	}
 	if s.Alive != nil {
@@ -158,13 +159,16 @@ func (s *Supervisor) wait() error {
 }
 
 // timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
-func (s *Supervisor) timeout() int {
+// held is how long no handler may be started.
+func (s *Supervisor) timeout(held time.Duration) int {
 	t := time.Duration(-1)
 	if s.AliveEvery > 0 {
 		t = s.AliveEvery
 	}
-	if d := time.Until(s.notUntil); d > 0 && (t < 0 || d < t) {
-		t = d
+	if wanted := s.idle() < s.Idle && s.room(); held > 0 || wanted {
+		if held = max(held, 0); t < 0 || held < t {
+			t = held
+		}
 	}
 	if os.Getpid() == 1 && (t < 0 || t > orphansEvery) {
 		t = orphansEvery

@@ -1,0 +1,89 @@
+package standby
+
+import (
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestTheSupervisorNeverWaitsForEverWhenHandlersAreWanted(t *testing.T) {
+	const forever = -1
+	waiting := []*handler{{}, {}}
+	for _, tt := range []struct {
+		name string
+		s    Supervisor
+		held time.Duration
+		want int // ms
+	}{
+		{"nothing to do", Supervisor{}, -time.Second, forever},
+		{"enough handlers", Supervisor{Idle: 2, handlers: waiting}, -time.Second, forever},
+		// The time is over between fill's look at it and wait's: seen as a supervisor that served nobody any more.
+		{"a handler is wanted, the back-off has just ended", Supervisor{Idle: 2}, -1, 1},
+		{"a handler is wanted, the back-off goes on", Supervisor{Idle: 2}, 3 * time.Second, 3001},
+		{"a cold one that backs off", Supervisor{}, 3 * time.Second, 3001},
+		{"no room for the handler that is wanted", Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true}}}, -time.Second, forever},
+		{"the watchdog comes first", Supervisor{AliveEvery: time.Second}, 3 * time.Second, 1001},
+		{"the back-off ends first", Supervisor{AliveEvery: time.Minute}, 3 * time.Second, 3001},
+	} {
+		if got := tt.s.timeout(tt.held); got != tt.want {
+			t.Errorf("%s: timeout(%v) = %d; want %d", tt.name, tt.held, got, tt.want)
+		}
+	}
+}
+
+func TestBackOffGrowsToItsMostAndNoFurther(t *testing.T) {
+	var s Supervisor
+	last := time.Duration(0)
+	for range 100 {
+		s.backOff()
+		d := time.Until(s.notUntil)
+		if d > mostBackOff || d < min(last, mostBackOff-time.Second) {
+			t.Fatalf("back-off of %v after %v", d, last)
+		}
+		last = d
+	}
+	if last < mostBackOff-time.Second {
+		t.Errorf("the last back-off is %v; want about %v", last, mostBackOff)
+	}
+}
+
+func TestSourceIsAnIPv4AddressOrAnIPv6Network(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "::1": "::/64",
+	} {
+		ip := netip.MustParseAddr(addr)
+		var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: ip.As16()}
+		if ip.Is4() {
+			sa = &unix.SockaddrInet4{Addr: ip.As4()}
+		}
+		if got := source(sa); got.String() != want {
+			t.Errorf("source(%s) = %v; want %s", addr, got, want)
+		}
+	}
+}
+
+func TestEndedPidIsThatOfTheChild(t *testing.T) {
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	var info unix.Siginfo
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := endedPid(&info); got != cmd.Process.Pid {
+		t.Errorf("endedPid = %d; want %d", got, cmd.Process.Pid)
+	}
+}
+
+func TestHandlersGetNothingThatSystemdSaidToTheSupervisor(t *testing.T) {
+	got := handlerEnv([]string{"A=1", "LISTEN_PID=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=x", "NOTIFY_SOCKET=/x", "WATCHDOG_PID=1", "WATCHDOG_USEC=1", "INVOCATION_ID=x"})
+	if text := strings.Join(got, " "); text != "A=1 INVOCATION_ID=x" {
+		t.Errorf("handlerEnv = %q", text)
+	}
+}
