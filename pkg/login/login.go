@@ -178,9 +178,7 @@ func (l *Login) Open() error {
 		return err
 	}
 	if l.tx.GetEnv("XDG_SESSION_ID") == "" { // no pam_systemd: the hint is not for the command
-		if err := l.tx.PutEnv("XDG_SESSION_CLASS"); err != nil {
-			return &Error{Call: "putenv", Status: err}
-		}
+		_ = l.tx.PutEnv("XDG_SESSION_CLASS") // fails where a module has done the same
 	}
 	// login(1) and su(1) do the same: the session may have given the credentials a place to live.
 	if err := l.call("setcred", l.tx.SetCred, pam.ReinitializeCred); err != nil {
