@@ -58,7 +58,8 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 // --nodeps: the host is a Debian, whose libraries rpm does not know.
 func TestInstallEditUpgradeErase(t *testing.T) {
 	server := built(t, "rexecd-*-1.x86_64.rpm")[0]
-	lab.Run(t, "mkdir", "-p", "/var/lib/rpm", "/etc/xinetd.d") // the second is of the distribution's package "filesystem"
+	// The last two are of the distribution's package "filesystem".
+	lab.Run(t, "mkdir", "-p", "/var/lib/rpm", "/etc/xinetd.d", "/usr/share/zsh/site-functions")
 	lab.Run(t, "rpm", "--initdb")
 	before := files(t)
 	lab.Run(t, "rpm", "-i", "--nodeps", server)
