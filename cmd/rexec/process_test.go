@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,9 +20,14 @@ import (
 	"rexecd/tests/client/scripted"
 )
 
+// heed makes what is started from here on get HUP's default disposition: under nohup(1) it is ignored, and a shell
+// could not even trap it.
+var heed = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
+
 // server plays a server until the test ends.
 func server(t *testing.T, name string) *scripted.Server {
 	t.Helper()
+	heed()
 	s, err := scripted.Start(name)
 	if err != nil {
 		t.Fatal(err)
