@@ -11,13 +11,13 @@ import (
 func TestFullDisksStopNobody(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	lay := `for d in /var/log /var/tmp /run/in.rexecd; do mkdir -p -m 700 $d; mount -t tmpfs -o size=4k,mode=700 x $d; dd if=/dev/zero of=$d/x bs=4096 count=1 2>/dev/null; done; exec "$@"`
+	lay := `for d in /var/log /srv /run/in.rexecd; do mkdir -p -m 700 $d; mount -t tmpfs -o size=4k,mode=700 x $d; dd if=/dev/zero of=$d/x bs=4096 count=1 2>/dev/null; done; exec "$@"`
 	s := serve(t, lab.Handler{
 		Settings: "[penalties]\n",
 		Before:   []string{"unshare", "-m", "sh", "-c", lay, "sh"},
 		Room:     lab.Room{Stack: lab.Stack + "session optional pam_lastlog.so\n"},
 	})
-	want(t, s.Addr, request(u, "echo x >/var/tmp/y; echo in"), "\x00sh: 1: cannot create /var/tmp/y: Permission denied\nin\n")
+	want(t, s.Addr, request(u, "echo x >/srv/y; echo in"), "\x00sh: 1: cannot create /srv/y: Permission denied\nin\n")
 	want(t, s.Addr, lab.Request{User: u.Name, Password: "x", Command: "id"}, loginIncorrect)
 	served(t, s.Addr, u)
 }
