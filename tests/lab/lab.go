@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -44,6 +45,10 @@ func Main(m *testing.M) { enter(m, "private-host", privateHost) }
 func MainSystemd(m *testing.M) { enter(m, "private-systemd", privateSystemd) }
 
 func enter(m *testing.M, name, script string) {
+	if signal.Ignored(syscall.SIGHUP) {
+		// Under nohup(1): what is started from here on gets the default, which a shell needs to trap it.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	flag.Parse()
 	if os.Getenv(envInside) == name || flag.Lookup("test.list").Value.String() != "" {
 		os.Exit(m.Run())
