@@ -1,9 +1,11 @@
 package platform
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,7 +100,7 @@ func TestInstallAndRemoveUnderXinetd(t *testing.T) {
 	write(t, "/etc/xinetd.d/rexec", shipped)
 	write(t, "/etc/xinetd.conf", "defaults\n{\n}\nincludedir /etc/xinetd.d\n")
 	t.Cleanup(func() { os.RemoveAll("/etc/xinetd.d"); os.Remove("/etc/xinetd.conf") })
-	daemon(t, lab.Deb(t, "xinetd")+"/usr/sbin/xinetd", "-dontfork", "-stayalive", "-pidfile", t.TempDir()+"/pid", "-f", "/etc/xinetd.conf")
+	heedsHUP(t, daemon(t, lab.Deb(t, "xinetd")+"/usr/sbin/xinetd", "-dontfork", "-stayalive", "-pidfile", t.TempDir()+"/pid", "-f", "/etc/xinetd.conf"))
 	expect(t, 0, "xinetd listens on port 512", "-install")
 	runsOnce(t)
 	checkSays(t, "ok   xinetd: /etc/xinetd.d/rexec is in place")
@@ -163,4 +165,15 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 	expect(t, 1, "has no session lines", "-check")
 	write(t, "/etc/pam.d/rexec", stack+"session required pam_nowhere.so\n")
 	expect(t, 1, "pam_nowhere.so", "-check")
+}
+
+// heedsHUP waits until a program catches SIGHUP, which would end it in the first moments of its life.
+func heedsHUP(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	lab.Eventually(t, cmd.Args[0]+" to catch SIGHUP", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		_, caught, _ := strings.Cut(string(text), "SigCgt:\t")
+		set, err := strconv.ParseUint(strings.TrimSpace(strings.SplitN(caught, "\n", 2)[0]), 16, 64)
+		return err == nil && set&1 != 0
+	})
 }
