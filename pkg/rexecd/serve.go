@@ -81,7 +81,7 @@ func (r *request) serve() error {
 	if err := r.dialBack(); err != nil { // 2, 3: the client waits in accept(), before it says who it is
 		return err
 	}
-	if err := r.prepare(); err != nil {
+	if err := r.prepare(); err != nil { // of 5: PAM loads its modules while the request is on its way
 		return err
 	}
 	if err := r.read(); err != nil { // 4: not one byte past the command's NUL
