@@ -99,6 +99,7 @@ func exchange(t *testing.T, s *Server, sent []byte) []byte {
 		}()
 		c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		answer, _ = io.ReadAll(c)
+		c.(*net.TCPConn).SetLinger(0) // a reset: thousands a second would use up the ports in TIME_WAIT
 		c.Close()
 	case err := <-failed:
 		t.Fatal(err)
