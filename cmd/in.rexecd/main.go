@@ -1,3 +1,8 @@
+// The runtime is not to watch the cgroup's limit on processors, once a second
+// with a goroutine: one processor is what it is shown (package before).
+//
+//go:debug updatemaxprocs=0
+
 // Command in.rexecd is the server for the rexec(3) protocol, started by inetd,
 // xinetd or systemd once for each connection. See in.rexecd(8).
 package main
@@ -11,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	_ "rexecd/cmd/in.rexecd/before"
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/rexecd"

@@ -159,8 +159,8 @@ func TestTheCommandIsTheUserForGood(t *testing.T) {
 }
 
 // inherited prints what a process has from the one before it and the server's runtime changes for itself: the
-// processors it may run on, the slack of its timers, its limit of open files.
-const inherited = `taskset -pc $$ | sed 's/.*: //'; read slack </proc/self/timerslack_ns; echo $slack; ulimit -Sn; ulimit -Hn`
+// scheduling policy, the processors it may run on, the slack of its timers, its limit of open files.
+const inherited = `awk "{print \$41}" /proc/self/stat; taskset -pc $$ | sed 's/.*: //'; read slack </proc/self/timerslack_ns; echo $slack; ulimit -Sn; ulimit -Hn`
 
 func TestTheCommandHasTheProcessorsTimersAndLimitsOfTheSuperServer(t *testing.T) {
 	t.Parallel()
