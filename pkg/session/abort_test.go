@@ -122,7 +122,7 @@ var alone = map[string]func() error{
 		fmt.Println(l.Cur, l.Max)
 		return err
 	},
-	"limits": limitsAlone,
+	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
 	"groups": groupsAlone,
 }

@@ -6,6 +6,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,14 +29,10 @@ type Limits struct {
 // SaveLimits notes this process's limits before pam_limits changes them, which
 // it can do for nobody but the process that asks. A user's limit on processes,
 // memory or file sizes must not be what ends the parent before it has closed the
-// session.
-//
-// Without cap_sys_resource a hard limit that was lowered stays. A thread that Go's
-// runtime then cannot make is the end of the process, so a few are made before.
+// session: what Go's runtime could want meanwhile, and dies without, is taken before.
 func SaveLimits() (l Limits) {
-	if !canRaise() {
-		spareThreads(2)
-	}
+	spareThread()
+	growHeap()
 	l.saved = true
 	for i := range l.limits {
 		if unix.Prlimit(0, i, nil, &l.limits[i]) != nil {
@@ -45,34 +42,38 @@ func SaveLimits() (l Limits) {
 	return l
 }
 
-// canRaise tells whether hard limits can be raised again.
-func canRaise() bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	return unix.Capget(&header, &sets[0]) == nil && sets[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
+// spareThread makes the runtime have a thread more than it uses: it never ends
+// one, and takes an idle one before it makes another. One waits for timers, so
+// that a call into a slow PAM module needs another. A goroutine that is locked
+// to a thread and waits keeps that one from the others.
+func spareThread() {
+	turn := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		turn <- struct{}{}
+		<-turn
+		runtime.UnlockOSThread()
+	}()
+	<-turn
+	turn <- struct{}{}
 }
 
-// spareThreads makes the runtime have n threads more than it uses: it never ends
-// one, and takes an idle one before it makes another. A goroutine that is locked
-// to a thread and waits keeps that one from the others.
-func spareThreads(n int) {
-	ready, release := make(chan struct{}), make(chan struct{})
-	for range n {
-		go func() {
-			runtime.LockOSThread()
-			ready <- struct{}{}
-			<-release
-			runtime.UnlockOSThread()
-			ready <- struct{}{}
-		}()
+// Go's heap grows by pieces of 4 MB that end at multiples of that, and begins
+// anywhere in one (runtime: pallocChunkBytes).
+const (
+	heapPiece = 4 << 20
+	heapRoom  = 1 << 20 // several times what is allocated from here to the end
+)
+
+// growHeap has the heap grow now if little is left of its last piece: once in ten
+// processes a session's limit on memory was met by the growth, to no purpose, since
+// the rest of the piece is never touched.
+func growHeap() {
+	taken := make([]byte, min(heapRoom/4, runtime.NumCPU()<<20)) // not a constant, so it is not on the stack; larger than the holes
+	if left := heapPiece - int(uintptr(unsafe.Pointer(unsafe.SliceData(taken)))%heapPiece); left < heapRoom+len(taken) {
+		taken = make([]byte, left)
 	}
-	for range n {
-		<-ready
-	}
-	close(release)
-	for range n {
-		<-ready
-	}
+	runtime.KeepAlive(taken)
 }
 
 // Restore puts the limits back, once the command has inherited the session's.

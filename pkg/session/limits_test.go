@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,6 +23,41 @@ func TestLimitOfOpenFilesIsTheInheritedOneAgain(t *testing.T) {
 
 func TestLimitsThatASessionSetAreTakenOffTheParentAgain(t *testing.T) {
 	again(t, "limits", `exec "$0"`, nil)
+}
+
+// A limit on memory must not be the end of the parent that still has to close the session. The heap begins anywhere in
+// its first piece: of so many processes some would have to grow it.
+func TestALimitOnMemoryDoesNotEndTheParent(t *testing.T) {
+	for range 15 {
+		again(t, "memory", `exec "$0"`, nil)
+	}
+}
+
+func memoryAlone() error {
+	limits := SaveLimits()
+	var size uint64 // pages
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Sscan(string(text), &size); err != nil {
+		return err
+	}
+	size *= uint64(os.Getpagesize())
+	now := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}
+	if err := unix.Prlimit(0, unix.RLIMIT_AS, &now, nil); err != nil {
+		return err
+	}
+	if _, err := unix.Mmap(-1, 0, 64<<10, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err == nil {
+		return fmt.Errorf("memory could be had: %w", errWrong)
+	}
+	var held [][]byte
+	for range 512 { // 512 KB
+		held = append(held, make([]byte, 1<<10))
+	}
+	runtime.KeepAlive(held)
+	limits.Restore()
+	return nil
 }
 
 func limitsAlone() error {
