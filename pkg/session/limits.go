@@ -69,7 +69,7 @@ const (
 // processes a session's limit on memory was met by the growth, to no purpose, since
 // the rest of the piece is never touched.
 func growHeap() {
-	taken := make([]byte, min(heapRoom/4, runtime.NumCPU()<<20)) // not a constant, so it is not on the stack; larger than the holes
+	taken := make([]byte, heapRoom/4) // too large for the stack, and for holes further down
 	if left := heapPiece - int(uintptr(unsafe.Pointer(unsafe.SliceData(taken)))%heapPiece); left < heapRoom+len(taken) {
 		taken = make([]byte, left)
 	}
