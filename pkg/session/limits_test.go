@@ -48,7 +48,7 @@ func memoryAlone() error {
 	if err := unix.Prlimit(0, unix.RLIMIT_AS, &now, nil); err != nil {
 		return err
 	}
-	if _, err := unix.Mmap(-1, 0, 64<<10, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err == nil {
+	if _, err := unix.Mmap(-1, 0, heapPiece, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err == nil {
 		return fmt.Errorf("memory could be had: %w", errWrong)
 	}
 	var held [][]byte
