@@ -1,0 +1,170 @@
+package session
+
+// #include "capabilities.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Capabilities is a set of them: bit n is the one with the number n.
+type Capabilities uint64
+
+// own is what waiting for a command takes by itself: the ids that its signals are
+// sent with, the word to it when this process is told to stop, and what libpam,
+// whatever the modules, reports of the session's end to the audit system (as root
+// it takes a refusal there for a failure).
+const own = 1<<unix.CAP_SETUID | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
+
+// cutPatience is how long a thread may take to be made and to be cut.
+const cutPatience = 2 * time.Second
+
+// CutCapabilities takes all capabilities but these, and the few that attending
+// to a command takes, from every thread of this process, for good: permitted,
+// effective and bounding set. What is inheritable and ambient goes altogether.
+// It must be called on the thread that PAM is called on.
+//
+// syscall.AllThreadsSyscall refuses in a process with C in it, whose threads it
+// does not know. /proc does.
+func CutCapabilities(keep Capabilities) error {
+	sig, err := C.session_cut_on_signal(C.uint64_t(keep | own))
+	if sig < 0 {
+		return fmt.Errorf("cut capabilities: catch signal: %w", err)
+	}
+	// This thread first: what it cannot do none can.
+	var failed error
+	if _, err := C.session_cut(); err != nil {
+		failed = fmt.Errorf("cut capabilities: %w", err)
+	}
+	if err := cutThreads(syscall.Signal(sig)); err != nil {
+		return errors.Join(failed, fmt.Errorf("cut capabilities: %w", err))
+	}
+	return failed
+}
+
+// cutThreads sends the signal to each thread that has more than the calling one,
+// until there is none: one that was not yet cut may have made another meanwhile.
+func cutThreads(sig syscall.Signal) error {
+	most, err := threadCapabilities(strconv.Itoa(unix.Gettid()))
+	if err != nil {
+		return err
+	}
+	told := map[string]bool{} // once each: signals of this kind are queued
+	for until := time.Now().Add(cutPatience); ; {
+		threads, err := threads()
+		if err != nil {
+			return err
+		}
+		uncut := ""
+		for _, tid := range threads {
+			has, err := threadCapabilities(tid)
+			if err != nil {
+				return err
+			}
+			if !has.exceed(most) {
+				continue
+			}
+			uncut = fmt.Sprintf("thread %s of %d still has %x", tid, len(threads), has)
+			if !told[tid] {
+				n, _ := strconv.Atoi(tid)
+				told[tid] = unix.Tgkill(unix.Getpid(), n, sig) == nil
+			}
+		}
+		switch {
+		case uncut == "":
+			return nil
+		case time.Now().After(until):
+			return errors.New(uncut)
+		}
+		unix.Nanosleep(&unix.Timespec{Nsec: 100_000}, nil)
+	}
+}
+
+// threads are the numbers of this process's threads.
+func threads() ([]string, error) {
+	const dir = "/proc/self/task"
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	var all []string
+	for buf := make([]byte, 4096); ; {
+		n, err := unix.ReadDirent(fd, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return nil, &os.PathError{Op: "read", Path: dir, Err: err}
+		case n == 0:
+			return all, nil
+		default:
+			_, _, all = unix.ParseDirent(buf[:n], -1, all)
+		}
+	}
+}
+
+// capabilitySets are those of one thread: inheritable, permitted, effective,
+// bounding, ambient.
+type capabilitySets [5]uint64
+
+// exceed tells whether any set holds more than the other thread's.
+func (c capabilitySets) exceed(most capabilitySets) bool {
+	for i := range c {
+		if c[i]&^most[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// threadCapabilities reads a thread's sets; one that has ended has none.
+func threadCapabilities(tid string) (c capabilitySets, err error) {
+	path := "/proc/self/task/" + tid + "/status"
+	text, err := readProc(path)
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
+		return c, nil
+	case err != nil:
+		return c, err
+	}
+	_, lines, _ := strings.Cut(text, "\nCap")
+	for i, name := range [len(c)]string{"Inh", "Prm", "Eff", "Bnd", "Amb"} {
+		var line string
+		line, lines, _ = strings.Cut(lines, "\n")
+		set, ok := strings.CutPrefix(strings.TrimPrefix(line, "Cap"), name+":\t")
+		if c[i], err = strconv.ParseUint(set, 16, 64); !ok || err != nil {
+			return c, fmt.Errorf("%s: Cap%s is %q", path, name, line)
+		}
+	}
+	return c, nil
+}
+
+// readProc reads a file of any length: of 65536 groups there is a line in status.
+func readProc(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var text []byte
+	for buf := make([]byte, 4096); ; {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return "", &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return string(text), nil
+		default:
+			text = append(text, buf[:n]...)
+		}
+	}
+}
