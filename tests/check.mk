@@ -60,7 +60,7 @@ fuzz fuzz-short:
 # The client and the protocol package are for every system that Go knows.
 cross:
 	$(if $(wildcard cmd/rexec/*.go),for os in darwin windows freebsd; do echo "vet for $$os"; \
-		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec ./cmd/rexec; done)
+		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec/... ./cmd/rexec; done)
 
 # On the binaries as they are released. One package at a time: some of them measure time and load.
 e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/attack tests/bench)) $(wildcard tests/platform))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"rexecd/pkg/rexec/wire"
 )
 
 // begun is a stream whose opening has already come.
@@ -67,8 +69,8 @@ func FuzzAnswer(f *testing.F) {
 		out, errs, err := play(t, primary, stderr, stderrFirst)
 		var refused *RefusedError
 		var protocol *ProtocolError
-		standard := bytes.Equal(out, after(primary, StatusOK)) && bytes.Equal(errs, stderr)
-		gnu := bytes.Equal(out, primary) && bytes.Equal(errs, after(stderr, StatusOK))
+		standard := bytes.Equal(out, after(primary, wire.StatusOK)) && bytes.Equal(errs, stderr)
+		gnu := bytes.Equal(out, primary) && bytes.Equal(errs, after(stderr, wire.StatusOK))
 		switch {
 		case err == nil:
 			if !(standard && bytes.HasPrefix(primary, []byte{0})) && !(gnu && bytes.HasPrefix(stderr, []byte{0})) {

@@ -1,3 +1,5 @@
+// Package rexec is a client of rexec(3), shaped like os/exec: a Client says which
+// server to use, a Session is one command. The protocol itself is package wire.
 package rexec
 
 import (
@@ -5,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"rexecd/pkg/rexec/wire"
 )
 
 // Timeouts that apply where a Client does not say.
@@ -18,7 +22,7 @@ const (
 // Client serves any number of Sessions, also at once.
 type Client struct {
 	Host     string // name or numeric address, IPv6 with or without brackets
-	Port     int    // 0: Port
+	Port     int    // 0: 512, "exec" of services(5)
 	Network  string // "tcp4" or "tcp6" to use only these; "": both
 	User     string
 	Password string
@@ -99,7 +103,7 @@ func (c *Client) request(command string) ([]byte, error) {
 
 func (c *Client) port() int {
 	if c.Port == 0 {
-		return Port
+		return wire.Port
 	}
 	return c.Port
 }

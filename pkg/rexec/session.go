@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rexecd/pkg/rexec/wire"
 )
 
 // A Session is one command on the server. Like os/exec's Cmd it is set up,
@@ -188,7 +190,7 @@ func (s *Session) send(data []byte, doing string) error {
 	}
 	select {
 	case first := <-s.stdout.opening():
-		if first.begins(StatusError) {
+		if first.begins(wire.StatusError) {
 			return s.onPrimary(first, opening{})
 		}
 	case <-time.After(aMoment):

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"rexecd/pkg/rexec/wire"
 )
 
 const (
@@ -33,7 +35,7 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 			switch {
 			case s.isStderrStatus(early):
 				return s.onStderrStatus(early)
-			case early.begins(StatusError):
+			case early.begins(wire.StatusError):
 				// A refusal if the primary now ends, else the command's.
 			case early.some():
 				s.copyStderr() // before the status, so that its sender is never stuck
@@ -45,14 +47,14 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 }
 
 func (s *Session) isStderrStatus(o opening) bool {
-	return o.begins(StatusOK) && !s.client.Quirks.StatusOnPrimary
+	return o.begins(wire.StatusOK) && !s.client.Quirks.StatusOnPrimary
 }
 
 // onPrimary goes by the opening of the primary connection. Unless that is the
 // standard's NUL, the stderr connection has a say.
 func (s *Session) onPrimary(first, early opening) error {
 	s.stdout.keep(first.data)
-	if first.begins(StatusOK) {
+	if first.begins(wire.StatusOK) {
 		s.stdout.keep(first.data[1:])
 		s.client.trace("status byte 0: the command runs")
 		return nil
@@ -70,13 +72,13 @@ func (s *Session) onPrimary(first, early opening) error {
 		}
 	}
 	switch {
-	case first.begins(StatusError):
+	case first.begins(wire.StatusError):
 		s.stdout.keep(first.data[1:])
 		return s.refusal(s.stdout)
 	case first.some():
 		line, _ := readRefusal(s.stdout, s.stdout.conn.SetReadDeadline)
 		return &ProtocolError{"read status byte", fmt.Errorf("the server began with %.200q", line)}
-	case early.begins(StatusError):
+	case early.begins(wire.StatusError):
 		s.stderr.keep(early.data[1:])
 		return s.refusal(s.stderr)
 	}
@@ -91,7 +93,7 @@ func (s *Session) onStderrStatus(early opening) error {
 	select {
 	case first := <-s.stdout.opening():
 		s.stdout.keep(first.data)
-		if first.begins(StatusOK) {
+		if first.begins(wire.StatusOK) {
 			s.stdout.keep(first.data[1:])
 			s.client.trace("status byte 0: the command runs")
 			return nil

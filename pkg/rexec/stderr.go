@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"rexecd/pkg/rexec/wire"
 )
 
 // listenStderr opens the port for the stderr connection, on the address that
@@ -68,7 +70,7 @@ func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server
 		c.trace("stderr connection from %v", conn.RemoteAddr())
 		return conn, opening{}, nil
 	case first := <-answer:
-		if first.begins(StatusOK) { // it says so after connecting; what came together is seen in any order
+		if first.begins(wire.StatusOK) { // it says so after connecting; what came together is seen in any order
 			select {
 			case conn := <-accepted:
 				return conn, first, nil

@@ -7,7 +7,7 @@ import (
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
-	"rexecd/pkg/rexec"
+	"rexecd/pkg/rexec/wire"
 )
 
 // Diagnostics of rexecd(8) that more than one step gives. Scanners and client
@@ -86,7 +86,7 @@ func Refuse(conn *inetd.Conn, public string) {
 		return
 	}
 	// In one write: clients read the status byte and the line as they come.
-	line := append([]byte{rexec.StatusError}, public+"\n"...)
+	line := append([]byte{wire.StatusError}, public+"\n"...)
 	if _, err := conn.Write(line); err == nil {
 		conn.Linger(lingerTime, lingerBytes)
 	}

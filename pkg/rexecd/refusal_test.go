@@ -15,7 +15,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
-	"rexecd/pkg/rexec"
+	"rexecd/pkg/rexec/wire"
 )
 
 func TestPublicReasonIsForThoseWhoProvedTheirPassword(t *testing.T) {
@@ -54,11 +54,11 @@ func TestNamesThatNoAccountCanHave(t *testing.T) {
 }
 
 func TestScrambledPasswordHasItsLengthAndNothingElseOfIt(t *testing.T) {
-	for _, password := range []string{"", "s", "secret", strings.Repeat("secret", 80), strings.Repeat("\xff", rexec.MaxPassword)} {
+	for _, password := range []string{"", "s", "secret", strings.Repeat("secret", 80), strings.Repeat("\xff", wire.MaxPassword)} {
 		seen := map[string]bool{}
 		for range 20 {
-			buf := append(make([]byte, 0, rexec.MaxPassword+1), password...)
-			req := &rexec.Request{Password: buf}
+			buf := append(make([]byte, 0, wire.MaxPassword+1), password...)
+			req := &wire.Request{Password: buf}
 			scramble(req)
 			if want := len(password); len(req.Password) != want && (want != 0 || len(req.Password) == 0) {
 				t.Fatalf("scramble(%d bytes) = %d bytes", want, len(req.Password))

@@ -13,7 +13,7 @@ import (
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
-	"rexecd/pkg/rexec"
+	"rexecd/pkg/rexec/wire"
 	"rexecd/pkg/session"
 )
 
@@ -33,6 +33,8 @@ type Server struct {
 	HangupOnLoss        bool
 	CloseOnExit         bool
 	Penalties           *penalty.Table // nil: nobody is penalised
+
+	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 
 	// Exit ends the process when the grace time is over inside a PAM module,
 	// which nothing else can interrupt. It does not return.
@@ -60,7 +62,7 @@ type request struct {
 	stderr *inetd.Conn // nil if the client wants none
 	began  time.Time
 	grace  *grace
-	*rexec.Request
+	*wire.Request
 	invalid bool // no passwd entry has the user's name
 	proven  bool // the password was right
 
@@ -107,8 +109,8 @@ func (r *request) serve() error {
 
 // dialBack reads the stderr port and connects to it.
 func (r *request) dialBack() error {
-	port, err := rexec.ReadPort(r.conn)
-	var bad *rexec.PortError
+	port, err := wire.ReadPort(r.conn)
+	var bad *wire.PortError
 	switch {
 	case errors.As(err, &bad):
 		return protocolError(bad.Error(), fmt.Errorf("%w: %q", bad, bad.Sent))
@@ -134,10 +136,10 @@ const dialPatience = 10 * time.Second
 
 // read reads who asks for what.
 func (r *request) read() error {
-	req, err := rexec.ReadRequest(r.conn)
+	req, err := wire.ReadRequest(r.conn)
 	r.Request = req
 	switch {
-	case errors.Is(err, rexec.ErrUserTooLong), errors.Is(err, rexec.ErrPasswordTooLong), errors.Is(err, rexec.ErrCommandTooLong):
+	case errors.Is(err, wire.ErrUserTooLong), errors.Is(err, wire.ErrPasswordTooLong), errors.Is(err, wire.ErrCommandTooLong):
 		return protocolError(err.Error(), err)
 	case err != nil:
 		return r.grace.reading(err)
@@ -195,6 +197,11 @@ func (r *request) start(u *user) (*session.Process, error) {
 
 // attend stays with the command until it ends.
 func (r *request) attend(u *user, p *session.Process) {
+	if r.KeepCapabilities != nil && u.root { // the command has its own by now
+		if err := session.CutCapabilities(*r.KeepCapabilities); err != nil {
+			r.log(audit.Event{Kind: audit.InternalError, Reason: err})
+		}
+	}
 	a := session.Attention{Stop: u.stop, Primary: -1}
 	if r.HangupOnLoss {
 		a.Primary = r.conn.Fd()

@@ -1,4 +1,4 @@
-package rexec
+package wire
 
 import (
 	"bytes"

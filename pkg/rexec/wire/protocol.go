@@ -1,4 +1,5 @@
-// Package rexec is the wire protocol of rexecd(8) and its client half.
+// Package wire is the protocol of rexecd(8), byte by byte: what both ends have to
+// know of it, and the reading of a request. It knows no network.
 //
 // A client connects to TCP port 512 and sends four fields, each ended by one
 // NUL byte: the port of its stderr connection in decimal (or nothing), the
@@ -6,7 +7,7 @@
 // standard input. The server answers on the same connection with one status
 // byte: 0, after which the bytes are the command's, or 1, after which one line
 // of text says why not.
-package rexec
+package wire
 
 import "errors"
 

@@ -1,4 +1,4 @@
-package rexec
+package wire
 
 import (
 	"bytes"
@@ -8,39 +8,39 @@ import (
 	"testing"
 )
 
-// wire is a connection whose bytes arrive in the given segments. It fails the
+// segments is a connection whose bytes arrive in pieces. It fails the
 // test when a read takes more than was peeked at.
-type wire struct {
-	segments [][]byte
-	taken    int
-	peeked   int
+type segments struct {
+	pieces [][]byte
+	taken  int
+	peeked int
 }
 
-func newWire(step int, s string) *wire {
-	w := &wire{}
+func newSegments(step int, s string) *segments {
+	w := &segments{}
 	for b := []byte(s); len(b) > 0; {
 		n := min(step, len(b))
-		w.segments = append(w.segments, b[:n])
+		w.pieces = append(w.pieces, b[:n])
 		b = b[n:]
 	}
 	return w
 }
 
-func (w *wire) Peek(p []byte) (int, error) {
-	if len(w.segments) == 0 {
+func (w *segments) Peek(p []byte) (int, error) {
+	if len(w.pieces) == 0 {
 		return 0, io.EOF
 	}
-	w.peeked = copy(p, w.segments[0])
+	w.peeked = copy(p, w.pieces[0])
 	return w.peeked, nil
 }
 
-func (w *wire) Read(p []byte) (int, error) {
+func (w *segments) Read(p []byte) (int, error) {
 	if len(p) > w.peeked {
 		return 0, errors.New("read of bytes that were not peeked at")
 	}
-	n := copy(p, w.segments[0])
-	if w.segments[0] = w.segments[0][n:]; len(w.segments[0]) == 0 {
-		w.segments = w.segments[1:]
+	n := copy(p, w.pieces[0])
+	if w.pieces[0] = w.pieces[0][n:]; len(w.pieces[0]) == 0 {
+		w.pieces = w.pieces[1:]
 	}
 	w.peeked -= n
 	w.taken += n
@@ -61,7 +61,7 @@ func TestPortIsDecimalAndInRange(t *testing.T) {
 		{"0x10", 0, false}, {"1.", 0, false}, {"\xd9\xa1", 0, false}, {strings.Repeat("9", 1000), 0, false},
 	} {
 		for _, step := range steps {
-			w := newWire(step, tt.sent+"\x00rest")
+			w := newSegments(step, tt.sent+"\x00rest")
 			got, err := ReadPort(w)
 			var bad *PortError
 			if got != tt.want || (err == nil) != tt.ok || (!tt.ok && !errors.As(err, &bad)) {
@@ -77,7 +77,7 @@ func TestPortIsDecimalAndInRange(t *testing.T) {
 func TestBadPortIsRefusedBeforeItsNUL(t *testing.T) {
 	for _, sent := range []string{"GET / HTTP/1.1\r\n", "\x16\x03\x01", "70000", "123456"} {
 		var bad *PortError
-		if _, err := ReadPort(newWire(1, sent)); !errors.As(err, &bad) {
+		if _, err := ReadPort(newSegments(1, sent)); !errors.As(err, &bad) {
 			t.Errorf("ReadPort(%q) = %v; want a PortError", sent, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestRequestIsReadToItsNULAndNotOneByteFurther(t *testing.T) {
 	} {
 		sent := tt.user + "\x00" + tt.password + "\x00" + tt.command + "\x00"
 		for _, step := range steps {
-			w := newWire(step, sent+tt.stdin)
+			w := newSegments(step, sent+tt.stdin)
 			req, err := ReadRequest(w)
 			if err != nil || req.User != tt.user || string(req.Password) != tt.password || req.Command != tt.command {
 				t.Fatalf("ReadRequest(%.40q by %d) = %.40q, %v", sent, step, req.User, err)
@@ -121,7 +121,7 @@ func TestOverlongFieldIsNamed(t *testing.T) {
 	} {
 		for _, step := range steps {
 			for _, end := range []string{"", "\x00"} {
-				if _, err := ReadRequest(newWire(step, tt.sent+end)); !errors.Is(err, tt.want) {
+				if _, err := ReadRequest(newSegments(step, tt.sent+end)); !errors.Is(err, tt.want) {
 					t.Errorf("ReadRequest(%d bytes by %d) = %v; want %v", len(tt.sent), step, err, tt.want)
 				}
 			}
@@ -132,7 +132,7 @@ func TestOverlongFieldIsNamed(t *testing.T) {
 func TestTruncationAtEveryByteIsAnUnexpectedEOF(t *testing.T) {
 	const sent = "1024\x00alice\x00secret\x00date\x00"
 	for n := range len(sent) {
-		w := newWire(3, sent[:n])
+		w := newSegments(3, sent[:n])
 		_, err := ReadPort(w)
 		if err == nil {
 			_, err = ReadRequest(w)
@@ -148,7 +148,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte("65535\x00\x00\x00\x00"), 1)
 	f.Add([]byte("\x00u\x00p\x00c"), 100)
 	f.Fuzz(func(t *testing.T, sent []byte, step int) {
-		w := newWire(max(step, 1), string(sent))
+		w := newSegments(max(step, 1), string(sent))
 		port, err := ReadPort(w)
 		if err != nil {
 			return
