@@ -16,10 +16,10 @@ define install_conf
 endef
 
 install-server:
-	@test -x build/in.rexecd || { echo 'build/in.rexecd is not there: run make build first' >&2; exit 1; }
-	install -D -m 755 build/in.rexecd $(D)$(SBINDIR)/in.rexecd
+	@for b in in.rexecd in.rexecd-standby; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
+	for b in in.rexecd in.rexecd-standby; do install -D -m 755 build/$$b $(D)$(SBINDIR)/$$b; done
 	$(INST) cmd/in.rexecd/in.rexecd.8 $(D)$(MANDIR)/man8/in.rexecd.8
-	ln -sf in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8
+	for m in rexecd in.rexecd-standby; do ln -sf in.rexecd.8 $(D)$(MANDIR)/man8/$$m.8; done
 	$(INST) cmd/in.rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
 	for u in $(UNITS); do \
 		sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
@@ -52,7 +52,8 @@ define uninstall_conf
 endef
 
 uninstall-server:
-	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(MANDIR)/man8/in.rexecd.8 $(D)$(MANDIR)/man8/rexecd.8 $(D)$(MANDIR)/man5/rexecd.toml.5
+	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(SBINDIR)/in.rexecd-standby
+	rm -f $(addprefix $(D)$(MANDIR)/man8/,in.rexecd.8 rexecd.8 in.rexecd-standby.8) $(D)$(MANDIR)/man5/rexecd.toml.5
 	rm -f $(addprefix $(D)$(UNITDIR)/,$(UNITS)) $(D)$(CATALOGDIR)/rexecd.catalog
 	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(D)$(BASHDIR)/in.rexecd $(D)$(ZSHDIR)/_in.rexecd
 	rm -rf $(D)$(DOCDIR)/rexecd

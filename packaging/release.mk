@@ -13,8 +13,7 @@ define stage
 	umask 022; for p in server client; do \
 		$(MAKE) -s install-$$p DESTDIR=$(CURDIR)/build/stage/$(1)/$$p PREFIX=/usr SYSCONFDIR=/etc PAMFAMILY=$(2) $(3) >/dev/null; done
 	find build/stage/$(1) -path '*/share/man/*' -type f -exec gzip -9n {} +
-	ln -sf in.rexecd.8.gz build/stage/$(1)/server/usr/share/man/man8/rexecd.8.gz
-	rm build/stage/$(1)/server/usr/share/man/man8/rexecd.8
+	cd build/stage/$(1)/server/usr/share/man/man8 && for m in rexecd.8 in.rexecd-standby.8; do ln -sf in.rexecd.8.gz $$m.gz; rm $$m; done
 endef
 
 # Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
@@ -80,6 +79,6 @@ dist: build deb rpm
 	@# For those who build without a network: unpack over the source.
 	rm -rf build/vendor && $(GO) mod vendor -o build/vendor
 	cd build && $(tarball) --transform 's,^,$(NAME)/,' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
-	for b in in.rexecd rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
+	for b in in.rexecd in.rexecd-standby rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
 	cd dist && LC_ALL=C sha256sum -- * >SHA256SUMS
 	@cat dist/SHA256SUMS

@@ -12,7 +12,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/login"
 	"rexecd/pkg/passwd"
-	"rexecd/pkg/rexec"
+	"rexecd/pkg/rexec/wire"
 	"rexecd/pkg/session"
 )
 
@@ -41,9 +41,6 @@ func (s *Server) StandBy() error {
 func (s *Server) prepare() error {
 	if s.ready != nil {
 		return nil
-	}
-	if err := session.RestoreLimits(); err != nil {
-		return refused(tryAgain, err)
 	}
 	var err error
 	if s.ready, err = login.Start(s.PAM); err != nil {
@@ -162,7 +159,7 @@ func validName(name string) bool {
 }
 
 // scramble overwrites the password with a random one of the same length.
-func scramble(req *rexec.Request) {
+func scramble(req *wire.Request) {
 	if len(req.Password) == 0 {
 		req.Password = req.Password[:8]
 	}

@@ -113,15 +113,6 @@ var alone = map[string]func() error{
 		fmt.Println(err)
 		return nil
 	},
-	"limit": func() error {
-		if err := RestoreLimits(); err != nil {
-			return err
-		}
-		var l unix.Rlimit
-		err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l)
-		fmt.Println(l.Cur, l.Max)
-		return err
-	},
 	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
 	"groups": groupsAlone,

@@ -1,24 +1,11 @@
 package session
 
-// int session_restore_nofile(void);
-import "C"
-
 import (
-	"fmt"
 	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// RestoreLimits undoes what Go's runtime did to the process's resource limits.
-// It is called once, before PAM's modules look at them.
-func RestoreLimits() error {
-	if _, err := C.session_restore_nofile(); err != nil {
-		return fmt.Errorf("restore limit of open files: %w", err)
-	}
-	return nil
-}
 
 // Limits are a process's resource limits, by their numbers.
 type Limits struct {

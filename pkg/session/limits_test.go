@@ -10,17 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestLimitOfOpenFilesIsTheInheritedOneAgain(t *testing.T) {
-	for _, tt := range []struct{ ulimit, want string }{
-		{"ulimit -S -n 777; ulimit -H -n 2048", "777 2048"},
-		{"ulimit -S -n 64; ulimit -H -n 64", "64 64"},
-	} {
-		if got := again(t, "limit", tt.ulimit+`; exec "$0"`, nil); got != tt.want {
-			t.Errorf("%s: the limit is %q after RestoreLimits; want %q", tt.ulimit, got, tt.want)
-		}
-	}
-}
-
 func TestLimitsThatASessionSetAreTakenOffTheParentAgain(t *testing.T) {
 	again(t, "limits", `exec "$0"`, nil)
 }

@@ -49,7 +49,12 @@ func installShipped() error {
 			return err
 		}
 	}
-	return copyFile(filepath.Join(workDir, "in.rexecd"), "/usr/sbin/in.rexecd", 0o755)
+	for _, name := range []string{"in.rexecd", "in.rexecd-standby"} {
+		if err := copyFile(filepath.Join(workDir, name), "/usr/sbin/"+name, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func copyFile(from, to string, mode os.FileMode) error {

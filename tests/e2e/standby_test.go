@@ -56,7 +56,11 @@ func (s *standing) waiting(t testing.TB) []string {
 		}
 	}
 	var found []string
-	for _, child := range strings.Fields(read("/proc/" + pid + "/task/" + pid + "/children")) {
+	var children []string // of whichever thread
+	for _, thread := range glob("/proc/" + pid + "/task/*/children") {
+		children = append(children, strings.Fields(read(thread))...)
+	}
+	for _, child := range children {
 		// 3 is the other end of the talk with the supervisor, 4 the first listening socket.
 		if link, _ := os.Readlink("/proc/" + child + "/fd/4"); held[link] && strings.Contains(read("/proc/"+child+"/cmdline"), "-place") {
 			found = append(found, child)

@@ -18,6 +18,7 @@ func TestTheSupervisorSurvivesItsHandlersAndBacksOff(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(openFolder(t), "in.rexecd")
 	lab.Run(t, "cp", lab.Server(t), path)
+	lab.Run(t, "cp", lab.Server(t)+"-standby", path+"-standby")
 	s := stand(t, lab.Room{}, path, nil, "-standby", "2")
 	u := newUser(t, lab.User{})
 	for _, pid := range s.wantWaiting(t, 2) {

@@ -9,8 +9,10 @@ import (
 	"testing"
 )
 
-// What the module builds, and how: the server needs cgo for PAM, the client must not.
+// What the module builds, and how: the server needs cgo for PAM, the client and the supervisor, which lies beside the
+// server, must not.
 var products = []struct{ env, path, cgo string }{
+	{envServer, "cmd/in.rexecd-standby", "0"},
 	{envServer, "cmd/in.rexecd", "1"},
 	{envClient, "cmd/rexec", "0"},
 }

@@ -112,12 +112,13 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	tree := filepath.Join(t.TempDir(), "tree")
 	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
+	copyTo(t, lab.Server(t)+"-standby", tree+"/build/in.rexecd-standby", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
 	lab.Run(t, "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(tree)))
 	dest := "/home/builder/dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
 	lab.Run(t, "runuser", append(args, "install")...)
-	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
+	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/in.rexecd-standby", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
 		if _, err := os.Stat(dest + f); err != nil {
 			t.Error(err)
 		}

@@ -28,6 +28,7 @@ func prepareHost(t *testing.T) {
 	t.Helper()
 	host.Do(func() {
 		copyTo(t, lab.Server(t), installed, 0o755)
+		copyTo(t, lab.Server(t)+"-standby", installed+"-standby", 0o755)
 		copyTo(t, root(t)+"/packaging/pam.d/debian", "/etc/pam.d/rexec", 0o644)
 		write(t, "/etc/rexecd.toml", settings)
 		lab.AddUser(t, lab.User{Name: "alice", Password: "correct-horse"})

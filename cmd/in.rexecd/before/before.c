@@ -11,6 +11,7 @@ static cpu_set_t cpus;
 static int cpus_known;
 static int slack;
 static int batch;
+static int files_known;
 static struct rlimit files;
 
 /* Before Go's runtime starts, and before start_small: when the runtime cannot
@@ -64,7 +65,8 @@ __attribute__((constructor(103))) static void start_small(void)
 	slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
 	prctl(PR_SET_TIMERSLACK, 10 * 1000 * 1000, 0, 0, 0); /* ns */
 	batch = sched_getscheduler(0) == SCHED_OTHER && sched_setscheduler(0, SCHED_BATCH, &none) == 0;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 3) {
+	files_known = getrlimit(RLIMIT_NOFILE, &files) == 0;
+	if (files_known && files.rlim_cur > 3) {
 		struct rlimit few = {3, files.rlim_max};
 		setrlimit(RLIMIT_NOFILE, &few);
 	}
@@ -79,7 +81,7 @@ void restore(void)
 {
 	struct sched_param none = {0};
 
-	if (files.rlim_cur > 3)
+	if (files_known)
 		setrlimit(RLIMIT_NOFILE, &files);
 	if (slack > 0)
 		prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);

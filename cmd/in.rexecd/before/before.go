@@ -5,7 +5,10 @@ package before
 // void restore(void);
 import "C"
 
-import "runtime"
+import (
+	"runtime"
+	"syscall"
+)
 
 // The main goroutine stays on the process's first thread: PAM needs it (package
 // login). That thread gets back what the constructors took (before.c), and so will
@@ -14,7 +17,15 @@ import "runtime"
 // Of packages that are ready the one with the first path is initialised first (The
 // Go Programming Language Specification, "Program initialization"): this one
 // imports next to nothing, and so comes before time, os and all that open files.
+// Only syscall has come before, which has raised the soft limit of open files, for
+// the whole process: what the super-server gave is what pam_limits must find, and
+// the shell after it. What syscall has noted, to give it to new processes, was not
+// that: a limit that is set by hand makes it forget.
 func init() {
 	runtime.LockOSThread()
 	C.restore()
+	var files syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
+	}
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// listen opens the socket of -listen; by default one that only this host reaches.
+func listen(addr string) ([]int, error) {
+	if addr == "" {
+		addr = "127.0.0.1:512"
+		if os.Geteuid() != 0 {
+			addr = "127.0.0.1:5120"
+		}
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		hint := ""
+		switch {
+		case errors.Is(err, syscall.EACCES):
+			hint = ": ports under 1024 need the capability cap_net_bind_service; choose another with -listen"
+		case errors.Is(err, syscall.EADDRINUSE):
+			hint = ": something listens there already (in.rexecd -check says what)"
+		}
+		return nil, fmt.Errorf("listen on %s: %w%s", addr, err, hint)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	defer f.Close()
+	// Out of the reach of Go's poller: handlers inherit it.
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 10)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, os.NewSyscallError("fcntl", err))
+	}
+	return []int{fd}, nil
+}
