@@ -45,6 +45,7 @@ var settings = []setting{
 	}},
 	{"on_disconnect", `"continue" or "hangup"`, choice("continue", "hangup", func(s *rexecd.Server) *bool { return &s.HangupOnLoss })},
 	{"close_on_exit", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.CloseOnExit })},
+	{"keep_capabilities", `"all" or a list of capabilities, which are ` + strings.Join(capabilityNames[:], ", "), keepCapabilities},
 }
 
 func boolean(field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
@@ -116,7 +117,7 @@ func apply(s *rexecd.Server, text string) error {
 	for _, known := range settings {
 		value, ok := values[known.key]
 		if ok && !known.set(s, value) {
-			return fmt.Errorf("%d: %s = %s: must be %s", lineOf(text, known.key), known.key, written(value), known.allowed)
+			return fmt.Errorf("%d: %s = %s: must be %s", lineOf(text, known.key), known.key, known.wrong(value), known.allowed)
 		}
 		delete(values, known.key)
 	}
@@ -149,6 +150,17 @@ func lineOf(text, key string) int {
 		}
 	}
 	return 1
+}
+
+// wrong is a refused value as it would stand in the file; of a list, the element that is refused.
+func (known setting) wrong(v any) string {
+	list, _ := v.([]any)
+	for _, v := range list {
+		if !known.set(&rexecd.Server{}, []any{v}) {
+			return "[" + written(v) + "]"
+		}
+	}
+	return written(v)
 }
 
 // written is a value as it would stand in the file.

@@ -17,6 +17,7 @@ func FuzzSettings(f *testing.F) {
 		f.Add(regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(string(shipped), "$1")) // every default spelt out
 	}
 	f.Add("grace = 61\nstderr = \"no\"\n[penalties]\nexempt = [\"192.0.2.0/24\"]\nmin = 1\n")
+	f.Add("keep_capabilities = [\"cap_chown\", \"cap_bpf\"]\n")
 	f.Add("penalties.max = 5\n[penalties]\n")
 	f.Add("grace = 1e3\n'grace'=1")
 	line := regexp.MustCompile(`^[0-9]+: `)
@@ -30,6 +31,9 @@ func FuzzSettings(f *testing.F) {
 		}
 		if s.Grace < time.Second || s.Grace > time.Hour || s.StderrMinPort < 1 || s.StderrMinPort > 65535 {
 			t.Errorf("%q: grace %v, port %d", text, s.Grace, s.StderrMinPort)
+		}
+		if k := s.KeepCapabilities; k != nil && *k>>len(capabilityNames) != 0 {
+			t.Errorf("%q: capabilities %#x", text, *k)
 		}
 		if p := s.Penalties; p != nil {
 			for _, d := range append(p.Amount[:], p.Min, p.Max) {

@@ -5,11 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rexecd/pkg/rexecd"
+	"rexecd/pkg/session"
 )
 
 // defaults is what server makes of no settings and no flags.
@@ -38,6 +43,10 @@ func TestEverySettingIsApplied(t *testing.T) {
 		{"on_disconnect = \"hangup\"", func(s *rexecd.Server) { s.HangupOnLoss = true }},
 		{"on_disconnect = \"continue\"", func(*rexecd.Server) {}},
 		{"close_on_exit = true", func(s *rexecd.Server) { s.CloseOnExit = true }},
+		{"keep_capabilities = \"all\"", func(*rexecd.Server) {}},
+		{"keep_capabilities = []", keep(0)},
+		{"keep_capabilities = [\"cap_chown\", \"cap_checkpoint_restore\"]", keep(1 | 1<<40)},
+		{"keep_capabilities = [\n 'cap_sys_admin', # pam_namespace\n]\n", keep(1 << 21)},
 		{"grace=5\r\n\"permit_root\" = true # yes\n", func(s *rexecd.Server) { s.Grace, s.PermitRoot = 5*time.Second, true }},
 	} {
 		got, want := defaults(), defaults()
@@ -48,8 +57,13 @@ func TestEverySettingIsApplied(t *testing.T) {
 	}
 }
 
+func keep(c session.Capabilities) func(*rexecd.Server) {
+	return func(s *rexecd.Server) { s.KeepCapabilities = &c }
+}
+
 func TestAWrongSettingNamesItselfItsValueItsLineAndWhatIsAllowed(t *testing.T) {
 	seconds, port := "a number of seconds from 1 to 3600", "a port number from 1 to 65535"
+	capabilities := "\"all\" or a list of capabilities, which are cap_chown, cap_dac_override, cap_dac_read_search, "
 	for _, tt := range []struct{ text, want string }{
 		{"grace = 0", "1: grace = 0: must be " + seconds},
 		{"grace = 3601", "1: grace = 3601: must be " + seconds},
@@ -73,6 +87,15 @@ func TestAWrongSettingNamesItselfItsValueItsLineAndWhatIsAllowed(t *testing.T) {
 		{"stderr = \"maybe\"", `1: stderr = "maybe": must be "yes" or "no"`},
 		{"stderr = [\"yes\"]", `1: stderr = `},
 		{"on_disconnect = \"kill\"", `1: on_disconnect = "kill": must be "continue" or "hangup"`},
+		{"keep_capabilities = true", "1: keep_capabilities = true: must be " + capabilities},
+		{"keep_capabilities = \"cap_kill\"", `1: keep_capabilities = "cap_kill": must be ` + capabilities},
+		{"\nkeep_capabilities = [\"cap_kill\", \"cap_foo\", \"cap_chown\"]", `2: keep_capabilities = ["cap_foo"]: must be ` + capabilities},
+		{"keep_capabilities = [\"kill\"]", `1: keep_capabilities = ["kill"]: must be `},
+		{"keep_capabilities = [\"CAP_KILL\"]", `1: keep_capabilities = ["CAP_KILL"]: must be `},
+		{"keep_capabilities = [\"all\"]", `1: keep_capabilities = ["all"]: must be `},
+		{"keep_capabilities = [\"\"]", `1: keep_capabilities = [""]: must be `},
+		{"keep_capabilities = [7]", `1: keep_capabilities = [7]: must be `},
+		{"keep_capabilities = [[\"cap_kill\"]]", `1: keep_capabilities = [`},
 		{"\n\npermitroot = true", `3: unknown setting "permitroot": the settings are grace, permit_root, `},
 		{"Grace = 5", `1: unknown setting "Grace": the settings are grace, `},
 		{"grace = 5\n[server]\nport = 1", `2: unknown setting "server": the settings are grace, `},
@@ -87,6 +110,23 @@ func TestAWrongSettingNamesItselfItsValueItsLineAndWhatIsAllowed(t *testing.T) {
 		s := defaults()
 		if err := apply(s, tt.text); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("apply(%q) = %v; want %q", tt.text, err, tt.want)
+		}
+	}
+}
+
+// The kernel's own header has the names, in capitals.
+func TestEveryCapabilityHasItsNameAtItsNumber(t *testing.T) {
+	header, err := os.ReadFile("/usr/include/linux/capability.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^#define (CAP_[A-Z_]+)\s+([0-9]+)\s*$`).FindAllStringSubmatch(string(header), -1)
+	if len(found) < len(capabilityNames) {
+		t.Fatalf("%d capabilities in the header; want at least %d", len(found), len(capabilityNames))
+	}
+	for _, m := range found {
+		if n, _ := strconv.Atoi(m[2]); n <= unix.CAP_LAST_CAP && capabilityNames[n] != strings.ToLower(m[1]) {
+			t.Errorf("capability %d is %s; want %s", n, capabilityNames[n], strings.ToLower(m[1]))
 		}
 	}
 }
