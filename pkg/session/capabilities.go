@@ -24,8 +24,9 @@ type Capabilities uint64
 // it takes a refusal there for a failure).
 const own = 1<<unix.CAP_SETUID | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
 
-// cutPatience is how long a thread may take to be made and to be cut.
-const cutPatience = 2 * time.Second
+// cutPatience is how long a thread may take to be made and to be cut; a variable
+// for the tests.
+var cutPatience = 5 * time.Second
 
 // CutCapabilities takes all capabilities but these, and the few that attending
 // to a command takes, from every thread of this process, for good: permitted,
