@@ -113,7 +113,7 @@ func TestServesFromInetdsListeningSocket(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "inetd.conf")
 	write(t, conf, "127.0.0.1:5133 stream tcp wait root "+installed+" in.rexecd -standby 2\n")
 	inetd := daemon(t, lab.Deb(t, "openbsd-inetd")+"/usr/sbin/inetd", "-i", conf)
-	t.Cleanup(func() { lab.Run(t, "pkill", "-TERM", "-f", "-P", strconv.Itoa(inetd.Process.Pid), "standby 2") })
+	t.Cleanup(func() { lab.Run(t, "pkill", "-TERM", "-f", "-P", strconv.Itoa(inetd.Process.Pid), "in.rexecd-standby") })
 	awaitListener(t, "127.0.0.1:5133")
 	serves(t, "127.0.0.1:5133")
 }
