@@ -79,7 +79,7 @@ func bill(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for _, program := range []string{"in.rexecd", "in.rexecd-standby", "rexec"} {
-		files, _ := filepath.Glob(dir + "/" + program + "-*.cdx.json")
+		files, _ := filepath.Glob(dir + "/" + program + "-[0-9]*.cdx.json")
 		if len(files) != 1 {
 			t.Fatalf("bills of %s: %v", program, files)
 		}
