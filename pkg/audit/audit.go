@@ -71,7 +71,7 @@ type Event struct {
 func (e *Event) Message() string {
 	from := ""
 	if e.Peer.IsValid() {
-		from = fmt.Sprintf(" from %v port %d", e.Peer.Addr(), e.Peer.Port())
+		from = " from " + e.Peer.Addr().String() + " port " + strconv.Itoa(int(e.Peer.Port()))
 	}
 	user := Quote(e.User)
 	switch e.Kind {
@@ -160,34 +160,34 @@ func oneLine(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-// fields are the record's own fields in the journal.
-func (e *Event) fields() map[string]string {
+// A field is one of a record in the journal.
+type field struct{ name, value string }
+
+// fields are the record's own.
+func (e *Event) fields() []field {
 	k := kinds[e.Kind]
-	f := map[string]string{
-		"MESSAGE_ID": k.id, "REXEC_OUTCOME": k.outcome,
-		"SYSLOG_IDENTIFIER": Identifier, "SYSLOG_FACILITY": "10",
-	}
+	f := append(make([]field, 0, 16), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome},
+		field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
 	if e.unit != "" {
 		// journalctl -u finds records by it. Where pam_systemd has moved this process
 		// into the session's scope, _SYSTEMD_UNIT is that one.
-		f["OBJECT_SYSTEMD_UNIT"] = e.unit
+		f = append(f, field{"OBJECT_SYSTEMD_UNIT", e.unit})
 	}
 	if e.User != "" {
-		f["REXEC_USER"] = e.User
+		f = append(f, field{"REXEC_USER", e.User})
 	}
 	if e.Peer.IsValid() {
-		f["REXEC_PEER"] = e.Peer.Addr().String()
-		f["REXEC_PEER_PORT"] = strconv.Itoa(int(e.Peer.Port()))
+		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
 	}
 	if e.Reason != nil {
-		f["REXEC_REASON"] = e.Reason.Error()
+		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
 	}
 	if e.Command != "" {
-		f["REXEC_COMMAND"] = e.Command
+		f = append(f, field{"REXEC_COMMAND", e.Command})
 	}
 	if e.Kind == Closed {
-		f["REXEC_STATUS"] = strings.TrimPrefix(e.status(), "exit status ")
-		f["REXEC_DURATION_USEC"] = strconv.FormatInt(e.Duration.Microseconds(), 10)
+		f = append(f, field{"REXEC_STATUS", strings.TrimPrefix(e.status(), "exit status ")},
+			field{"REXEC_DURATION_USEC", strconv.FormatInt(e.Duration.Microseconds(), 10)})
 	}
 	return f
 }

@@ -96,7 +96,7 @@ func compareJournals() error {
 		if !send(&e) {
 			return fmt.Errorf("send %q: not in time", text)
 		}
-		if err := journal.Send(e.Message(), journal.PriNotice, e.fields()); err != nil {
+		if err := journal.Send(e.Message(), journal.PriNotice, fieldMap(&e)); err != nil {
 			return err
 		}
 		var records [2][]string

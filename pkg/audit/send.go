@@ -2,11 +2,9 @@ package audit
 
 import (
 	"encoding/binary"
-	"fmt"
-	"maps"
 	"os"
 	"path"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -61,20 +59,16 @@ func sendTo(path string, datagram []byte) error {
 
 // journal is the record in the Native Journal Protocol.
 func (e *Event) journal() []byte {
-	f := e.fields()
-	f["MESSAGE"] = e.Message()
-	f["PRIORITY"] = fmt.Sprint(kinds[e.Kind].severity)
-	var b []byte
-	for _, name := range slices.Sorted(maps.Keys(f)) {
-		b = append(b, name...)
-		if value := f[name]; strings.ContainsRune(value, '\n') {
+	b := make([]byte, 0, 1024)
+	for _, f := range append(e.fields(), field{"MESSAGE", e.Message()}, field{"PRIORITY", strconv.Itoa(kinds[e.Kind].severity)}) {
+		b = append(b, f.name...)
+		if strings.IndexByte(f.value, '\n') >= 0 {
 			b = append(b, '\n')
-			b = binary.LittleEndian.AppendUint64(b, uint64(len(value)))
-			b = append(b, value...)
+			b = binary.LittleEndian.AppendUint64(b, uint64(len(f.value)))
 		} else {
-			b = append(append(b, '='), value...)
+			b = append(b, '=')
 		}
-		b = append(b, '\n')
+		b = append(append(b, f.value...), '\n')
 	}
 	return b
 }
@@ -82,7 +76,12 @@ func (e *Event) journal() []byte {
 // syslog is the record as syslog(3) would send it.
 func (e *Event) syslog(now time.Time) []byte {
 	const authpriv = 10 << 3
-	return fmt.Appendf(nil, "<%d>%s %s[%d]: %s", authpriv|kinds[e.Kind].severity, now.Format(time.Stamp), Identifier, os.Getpid(), e.Message())
+	b := append(make([]byte, 0, 512), '<')
+	b = strconv.AppendInt(b, int64(authpriv|kinds[e.Kind].severity), 10)
+	b = now.AppendFormat(append(b, '>'), time.Stamp)
+	b = append(append(append(b, ' '), Identifier...), '[')
+	b = strconv.AppendInt(b, int64(os.Getpid()), 10)
+	return append(append(b, "]: "...), e.Message()...)
 }
 
 // Unit is the systemd unit that this process runs in, empty if it was not

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"time"
 
 	"rexecd/pkg/audit"
@@ -161,7 +162,7 @@ func (r *request) start(u *user) (*session.Process, error) {
 	if err != nil {
 		return nil, refused(tryAgain, err)
 	}
-	client := fmt.Sprintf("%v %d %d", r.conn.Peer.Addr(), r.conn.Peer.Port(), r.conn.Local.Port())
+	client := r.conn.Peer.Addr().String() + " " + strconv.Itoa(int(r.conn.Peer.Port())) + " " + strconv.Itoa(int(r.conn.Local.Port()))
 	c := &session.Command{
 		Shell: shell, Argv: []string{name, "-c", r.Command}, Home: u.entry.Home,
 		Env: session.Environment(session.User{Name: u.entry.Name, UID: u.entry.UID, Home: u.entry.Home, Shell: shell}, client, pamEnv),
