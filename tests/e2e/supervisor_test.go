@@ -120,3 +120,15 @@ func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
 	}
 	s.wantWaiting(t, 2)
 }
+
+func TestWithoutItsSupervisorTheServerSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(openFolder(t), "in.rexecd")
+	lab.Run(t, "cp", lab.Server(t), path)
+	for _, mode := range []string{"-standby=2", "-debug"} {
+		_, stderr, status := run(t, exec.Command(path, mode, "-listen", freeAddr(t)))
+		if want := "in.rexecd: start " + path + "-standby: no such file or directory\n"; status != 1 || stderr != want {
+			t.Errorf("%s: status %d, %q; want 1, %q", mode, status, stderr, want)
+		}
+	}
+}
