@@ -91,25 +91,15 @@ func cutThreads(sig syscall.Signal) error {
 
 // threads are the numbers of this process's threads.
 func threads() ([]string, error) {
-	const dir = "/proc/self/task"
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	entries, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+		return nil, err
 	}
-	defer unix.Close(fd)
-	var all []string
-	for buf := make([]byte, 4096); ; {
-		n, err := unix.ReadDirent(fd, buf)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return nil, &os.PathError{Op: "read", Path: dir, Err: err}
-		case n == 0:
-			return all, nil
-		default:
-			_, _, all = unix.ParseDirent(buf[:n], -1, all)
-		}
+	all := make([]string, len(entries))
+	for i, e := range entries {
+		all[i] = e.Name()
 	}
+	return all, nil
 }
 
 // capabilitySets are those of one thread: inheritable, permitted, effective,
@@ -129,14 +119,14 @@ func (c capabilitySets) exceed(most capabilitySets) bool {
 // threadCapabilities reads a thread's sets; one that has ended has none.
 func threadCapabilities(tid string) (c capabilitySets, err error) {
 	path := "/proc/self/task/" + tid + "/status"
-	text, err := readProc(path)
+	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ESRCH):
 		return c, nil
 	case err != nil:
 		return c, err
 	}
-	_, lines, _ := strings.Cut(text, "\nCap")
+	_, lines, _ := strings.Cut(string(text), "\nCap")
 	for i, name := range [len(c)]string{"Inh", "Prm", "Eff", "Bnd", "Amb"} {
 		var line string
 		line, lines, _ = strings.Cut(lines, "\n")
@@ -146,26 +136,4 @@ func threadCapabilities(tid string) (c capabilitySets, err error) {
 		}
 	}
 	return c, nil
-}
-
-// readProc reads a file of any length: of 65536 groups there is a line in status.
-func readProc(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	var text []byte
-	for buf := make([]byte, 4096); ; {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return "", &os.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return string(text), nil
-		default:
-			text = append(text, buf[:n]...)
-		}
-	}
 }
