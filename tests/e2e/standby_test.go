@@ -122,6 +122,30 @@ func TestTheCommandOfAStandbyHandlerHasNothingOfTheSupervisors(t *testing.T) {
 	}
 }
 
+// The peer has its end when the command has, not when the PAM session is closed.
+func TestThePeerOfAStandbyHandlerDoesNotWaitForTheSessionToClose(t *testing.T) {
+	t.Parallel()
+	on := openFolder(t) + "/on"
+	slow := script(t, "until [ -e "+on+" ]; do sleep 0.01; done\n")
+	s := stand(t, lab.Room{Stack: lab.Stack + "session optional pam_exec.so quiet type=close_session " + slow + "\n"}, lab.Server(t), nil, "-standby", "1")
+	u := newUser(t, lab.User{})
+	for _, a := range []lab.Answer{
+		lab.Ask(t, s.addr, request(u, "echo out")),
+		lab.Open(t, s.addr, u.Name, u.Password, "echo out").Rest(t),
+	} {
+		if string(a.All) != "\x00out\n" || a.Err != nil {
+			t.Errorf("%v", a)
+		}
+	}
+	if text := s.log.Raw(); strings.Contains(text, "Session closed") {
+		t.Errorf("the session was closed before: %q", text)
+	}
+	if err := os.WriteFile(on, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lab.Eventually(t, "both sessions are closed", func() bool { return strings.Count(s.log.Raw(), "Session closed for "+u.Name) == 2 })
+}
+
 func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
 	t.Parallel()
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
