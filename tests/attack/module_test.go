@@ -161,15 +161,23 @@ func TestAModuleThatHangsInCloseSessionHoldsOnlyItsProcess(t *testing.T) {
 	u := newUser(t, lab.User{})
 	dir := folder(t)
 	write(t, dir+"/note", "#!/bin/sh\n")
-	s := serve(t, lab.Handler{Room: lab.Room{Stack: hostileStack(t, dir, "close=hang")}})
+	s := serve(t, lab.Handler{Settings: "grace = 8\n", Room: lab.Room{Stack: hostileStack(t, dir, "close=hang")}})
 	want(t, s.Addr, request(u, "echo in"), "\x00in\n")
 	if a := lab.Open(t, s.Addr, u.Name, u.Password, "echo in").Rest(t); string(a.All) != "\x00in\n" || a.Err != nil {
 		t.Errorf("with a stderr connection: %v", a)
 	}
-	for _, p := range s.Processes() { // the test's end kills them, as an administrator has to
-		if err := syscall.Kill(p.Pid, 0); err != nil {
-			t.Errorf("the handler has gone: %v", err)
+	const late = ": pam_close_session has not returned within 8s"
+	if text := s.Log.Raw(); strings.Contains(text, late) {
+		t.Errorf("the peer had to wait for it: %q", text)
+	}
+	allGone(t, s)
+	for _, p := range s.Processes() {
+		if p.State.ExitCode() != 1 {
+			t.Errorf("the handler: %v; want exit status 1", p.State)
 		}
+	}
+	if n := strings.Count(s.Log.Raw(), late); n != 2 {
+		t.Errorf("%d records of it: %q", n, s.Log.Raw())
 	}
 }
 
