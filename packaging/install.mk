@@ -42,7 +42,7 @@ install-client:
 	$(INST) cmd/rexec/rexec.toml.5 $(D)$(MANDIR)/man5/rexec.toml.5
 	$(if $(wildcard packaging/completion/rexec.bash),$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec)
 	$(if $(wildcard packaging/completion/_rexec),$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec)
-	for f in README.md CHANGELOG.md LICENSE packaging/copyright; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
+	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
 
 # A file in SYSCONFDIR goes only while it is still as installed.
 define uninstall_conf

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A finding is one line of -check. Bad ones say what to do.
@@ -20,7 +22,7 @@ func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf
 func check(out io.Writer, o options) int {
 	status := exitOK
 	for _, look := range []func(options) []finding{
-		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkStarter, checkPort, checkFirewall,
+		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkSupervisor, checkStarter, checkPort, checkFirewall,
 	} {
 		for _, f := range look(o) {
 			mark := "ok  "
@@ -82,6 +84,17 @@ func checkLog(options) []finding {
 		}
 	}
 	return []finding{bad("log: neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
+}
+
+func checkSupervisor(options) []finding {
+	_, program, err := programs()
+	if err == nil {
+		err = unix.Access(program, unix.X_OK)
+	}
+	if err != nil {
+		return []finding{bad("standby: %s: %v; -standby and -debug start it, so that it belongs there", program, err)}
+	}
+	return []finding{good("standby: %s", program)}
 }
 
 func checkPort(options) []finding {

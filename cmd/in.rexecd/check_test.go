@@ -30,7 +30,7 @@ func TestCheckPrintsALineForEachFindingAndFailsForOne(t *testing.T) {
 		what, _, _ := strings.Cut(l[5:], ":")
 		about[what] = true
 	}
-	for _, what := range []string{"settings", "PAM", "services", "privileges", "log", "port 512"} {
+	for _, what := range []string{"settings", "PAM", "services", "privileges", "log", "standby", "port 512"} {
 		if !about[what] {
 			t.Errorf("nothing is said about %s:\n%s", what, out.String())
 		}

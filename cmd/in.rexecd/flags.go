@@ -10,7 +10,8 @@ import (
 const usage = `usage: in.rexecd [-mn] [-config file]            started by inetd, xinetd or systemd
        in.rexecd -standby n [-listen [addr]:port] [-max n] [-max-per-source n]
                                                  keeps n processes ready on a listening socket
-       in.rexecd -debug [-listen [addr]:port]    accepts connections itself, logs here
+       in.rexecd -debug [-listen [addr]:port] [-max n] [-max-per-source n]
+                                                 accepts connections itself, logs here
        in.rexecd -check [-config file]           looks at what must be in place
        in.rexecd -install | -remove              starts or ends the service on this host
        in.rexecd -penalties [clear [address ...]]

@@ -25,9 +25,9 @@ func supervise(o options) error {
 	if _, err := o.server(); err != nil {
 		return err
 	}
-	path, err := os.Executable()
+	path, program, err := programs()
 	if err != nil {
-		return fmt.Errorf("find own path: %w", err)
+		return err
 	}
 	argv := []string{supervisor, "-idle", strconv.Itoa(o.standby), "-max", strconv.Itoa(o.max), "-max-per-source", strconv.Itoa(o.perSource),
 		"-listen", o.listen, fmt.Sprintf("-debug=%t", o.debug)}
@@ -37,8 +37,16 @@ func supervise(o options) error {
 		}
 	}
 	argv = append(append(argv, "--", path), handlerArgs(os.Args)...)
-	program := filepath.Join(filepath.Dir(path), supervisor)
 	return &os.PathError{Op: "start", Path: program, Err: syscall.Exec(program, argv, os.Environ())}
+}
+
+// programs are the paths of this program and of the supervisor.
+func programs() (own, supervising string, err error) {
+	own, err = os.Executable()
+	if err != nil {
+		return "", "", fmt.Errorf("find own path: %w", err)
+	}
+	return own, filepath.Join(filepath.Dir(own), supervisor), nil
 }
 
 // serveFromPlace serves the one connection that this process, started ahead of

@@ -24,7 +24,7 @@ type relay struct {
 	count map[int]int // how often each came
 }
 
-// enough of INT, QUIT or TERM end rexec itself: the command may be deaf, the
+// enough of INT, QUIT, TERM or HUP end rexec itself: the command may be deaf, the
 // server may not pass signals on.
 const enough = 3
 

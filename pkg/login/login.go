@@ -164,8 +164,8 @@ func (l *Login) Account(nullok bool) error {
 // Open establishes the credentials and opens the session. The caller has set
 // the process's groups before, because pam_group adds to them.
 func (l *Login) Open() error {
-	// Modules that look at it (pam_systemd) should start no user manager for a
-	// single command.
+	// For modules that look at it (pam_systemd): not a user at a terminal, who
+	// would be told of shutdowns and counted as idle.
 	if err := l.tx.PutEnv("XDG_SESSION_CLASS=background"); err != nil {
 		return &Error{Call: "putenv", Status: err}
 	}

@@ -59,9 +59,9 @@ func (r *request) offence(said *refusal) (kind penalty.Kind, ok bool) {
 		return 0, false
 	case said.protocol && errors.Is(said.reason, os.ErrDeadlineExceeded):
 		return penalty.GraceExceeded, true
-	case said.protocol && said.public != "" && !said.unreachable:
+	case said.protocol && said.public != "" && !said.noStderr:
 		return penalty.Protocol, true
-	case said.protocol: // a port scan, a client that gave up, one behind a firewall
+	case said.protocol: // a port scan, a client that gave up, one behind a firewall or before the setting stderr
 		return penalty.NoAuth, true
 	case said.public == loginIncorrect:
 		return penalty.AuthFail, true

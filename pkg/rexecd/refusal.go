@@ -20,10 +20,10 @@ const (
 // A refusal has two faces: the public line, which tells a peer no more than
 // rexecd(8) allows, and the reason, which is for the log only.
 type refusal struct {
-	public      string // empty: nothing is said
-	reason      error
-	protocol    bool // the peer did not speak the protocol
-	unreachable bool // or has no such stderr port
+	public   string // empty: nothing is said
+	reason   error
+	protocol bool // the peer did not speak the protocol
+	noStderr bool // or did, but the stderr connection it wants cannot be had
 }
 
 func (e *refusal) Error() string { return e.reason.Error() }

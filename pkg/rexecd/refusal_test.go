@@ -140,7 +140,7 @@ func TestKindOfRecordIsThatOfTheDecision(t *testing.T) {
 		{"an account that is closed", &refusal{public: loginIncorrect, reason: errors.New("x")}, true, audit.Refused, 0, false},
 		{"a bad port", &refusal{public: "x", reason: errors.New("x"), protocol: true}, false, audit.ProtocolError, penalty.Protocol, true},
 		{"a port scan", &refusal{reason: errors.New("x"), protocol: true}, false, audit.ProtocolError, penalty.NoAuth, true},
-		{"a port that cannot be reached", &refusal{public: "x", reason: errors.New("x"), protocol: true, unreachable: true}, false, audit.ProtocolError, penalty.NoAuth, true},
+		{"a port that cannot be reached", &refusal{public: "x", reason: errors.New("x"), protocol: true, noStderr: true}, false, audit.ProtocolError, penalty.NoAuth, true},
 		{"the grace time", &refusal{reason: over, protocol: true}, false, audit.ProtocolError, penalty.GraceExceeded, true},
 		{"a source that waits", &refusal{public: tryAgain, reason: waiting{}}, false, audit.Penalised, 0, false},
 	} {

@@ -120,7 +120,7 @@ func (r *request) dialBack() error {
 	case port == 0:
 		return nil
 	case r.NoStderr:
-		return protocolError("stderr connections are not permitted here", fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
+		return &refusal{"stderr connections are not permitted here", fmt.Errorf("stderr port %d asked for; the setting stderr is no", port), true, true}
 	case port < r.StderrMinPort:
 		return protocolError(fmt.Sprintf("stderr port %d is not permitted", port), fmt.Errorf("stderr port %d is below stderr_min_port %d", port, r.StderrMinPort))
 	}

@@ -128,6 +128,22 @@ func TestAUserWhoProvedThePasswordIsNotPenalised(t *testing.T) {
 	}
 }
 
+// Whoever asks for a stderr connection where the setting permits none speaks the protocol: a mainframe's job does so.
+func TestAskingForAStderrConnectionWhereThereIsNoneIsNoOffence(t *testing.T) {
+	t.Parallel()
+	manyAddresses(t)
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Settings: "stderr = \"no\"\n[penalties]\nprotocol = 500\nnoauth = 0\n", Address: "192.0.2.1"})
+	for range 2 {
+		if got := ask(t, "192.0.2.31", s.Addr, lab.Request{Port: "40000"}); got != "\x01stderr connections are not permitted here\n" {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := ask(t, "192.0.2.31", s.Addr, request(u, "echo in")); got != "\x00in\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestExemptSourcesAreNotPenalised(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,4 +132,6 @@ func TestWithoutItsSupervisorTheServerSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("%s: status %d, %q; want 1, %q", mode, status, stderr, want)
 		}
 	}
+	found, _, _ := run(t, exec.Command(path, "-check"))
+	wantMatch(t, "-check", found, `.*\nFAIL standby: `+regexp.QuoteMeta(path)+`-standby: no such file or directory; [ -~]*\n.*`)
 }
