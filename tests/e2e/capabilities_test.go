@@ -81,6 +81,19 @@ func TestTheWaitingServerKeepsTheCapabilitiesOfTheSettingAndNoOther(t *testing.T
 	}
 }
 
+// Those that rexecd.toml(5) names, as far as they need no daemon (pam_systemd: tests/platform/systemd).
+func TestModulesThatTheManualNamesCloseTheirSessionsWithoutCapabilities(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	stack := lab.Stack
+	for _, module := range []string{"pam_env", "pam_keyinit", "pam_lastlog", "pam_limits", "pam_loginuid", "pam_mail", "pam_mkhomedir", "pam_namespace", "pam_umask", "pam_unix", "pam_xauth"} {
+		stack += "session required " + module + ".so\n"
+	}
+	s := serve(t, lab.Handler{Settings: "keep_capabilities = []", Room: lab.Room{Stack: stack}})
+	wantOut(t, s.Addr, request(u, "echo in"), "in\n")
+	wantMatch(t, "message", s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"], `.*: exit status 0 after [0-9.]+s`)
+}
+
 // wantEveryThread compares the sets of each thread of a process.
 func wantEveryThread(t testing.TB, pid int, want [5]uint64) {
 	t.Helper()
