@@ -63,7 +63,13 @@ func exempt(t *penalty.Table, v any) bool {
 			if err != nil || addr.Zone() != "" {
 				return false
 			}
-			network = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
+			network = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		if addr := network.Addr(); addr.Is4In6() { // peers are IPv4 when they are
+			if network.Bits() < 96 {
+				return false
+			}
+			network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
 		}
 		t.Exempt = append(t.Exempt, network.Masked())
 	}
@@ -105,6 +111,15 @@ func applyPenalties(s *rexecd.Server, values map[string]any, text string) error 
 	}
 	if on, ok := given["enabled"].(bool); ok && !on {
 		s.Penalties = nil
+		return nil
+	}
+	if p := s.Penalties; p.Max <= p.Min {
+		key := "max"
+		if _, ok := given[key]; !ok {
+			key = "min"
+		}
+		return fmt.Errorf("%d: max = %d, min = %d: max must be more than min, or nobody is ever made to wait: that is enabled = false",
+			line(key), p.Max/time.Second, p.Min/time.Second)
 	}
 	return nil
 }

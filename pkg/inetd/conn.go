@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -142,7 +143,26 @@ func (c *Conn) Release(shutdown bool) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	c.Close()
+	c.closeInTime()
+}
+
+// closeInTime closes a connection that others hold as well. They may have set
+// SO_LINGER, with which close waits for the peer, for days; and may set it again
+// just now. A signal ends that wait and nothing else.
+func (c *Conn) closeInTime() {
+	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+	c.interrupted(c.Close)
+}
+
+// interrupted calls f, and should it take longer than releaseTime ends what the
+// kernel lets it wait for there.
+func (c *Conn) interrupted(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, thread := unix.Getpid(), unix.Gettid()
+	late := time.AfterFunc(releaseTime, func() { _ = unix.Tgkill(pid, thread, unix.SIGURG) }) // Go ignores it
+	defer late.Stop()
+	f()
 }
 
 const (

@@ -103,3 +103,37 @@ func TestReleaseDoesNotWaitForAPeerThatDoesNotRead(t *testing.T) {
 		t.Errorf("Release took %v with nothing unread", took)
 	}
 }
+
+// SO_LINGER is the command's to set as well, and close would wait for a peer that reads nothing as long as that says.
+func TestACloseDoesNotWaitForThePeerBecauseTheCommandSaidSo(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		close func(*Conn)
+	}{
+		{"Release", func(c *Conn) { c.Release(false) }},
+		{"Release with shutdown", func(c *Conn) { c.Release(true) }},
+		{"set again behind its back", func(c *Conn) { c.interrupted(c.Close) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conn, client := pair(t)
+			defer client.Close()
+			for full := make([]byte, 1<<20); ; {
+				if _, err := unix.SendmsgN(conn.Fd(), full, nil, nil, unix.MSG_DONTWAIT); err != nil {
+					break
+				}
+			}
+			days := unix.Linger{Onoff: 1, Linger: 1000000}
+			if err := unix.SetsockoptLinger(conn.Fd(), unix.SOL_SOCKET, unix.SO_LINGER, &days); err != nil {
+				t.Fatal(err)
+			}
+			closed := make(chan bool)
+			go func() { c.close(conn); close(closed) }()
+			select {
+			case <-closed:
+			case <-time.After(time.Minute):
+				t.Error("it waits for the peer")
+			}
+		})
+	}
+}

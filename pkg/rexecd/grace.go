@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rexecd/pkg/audit"
+	"rexecd/pkg/penalty"
 	"rexecd/pkg/session"
 )
 
@@ -84,7 +85,16 @@ func (g *grace) expire() {
 	switch {
 	case g.stopped:
 	case g.inside != "":
-		g.r.log(audit.Event{Kind: audit.ProtocolError, Reason: g.over(g.inside)})
+		kind := audit.ProtocolError
+		if g.r.late() {
+			kind = audit.Failed
+			g.r.penalise(penalty.AuthFail)
+		}
+		g.r.log(audit.Event{Kind: kind, Reason: g.over(g.inside)})
+		g.r.Exit(1)
+	case g.left() < -abortPatience:
+		g.r.log(audit.Event{Kind: audit.InternalError, Reason: g.over("the start of the shell, whose process cannot be killed")})
+		g.r.release(true) // which has them as well
 		g.r.Exit(1)
 	default:
 		// Between two calls, where enter will notice; or in the start of the
@@ -94,7 +104,21 @@ func (g *grace) expire() {
 	}
 }
 
-const expireAgain = 100 * time.Millisecond
+// A child that is killed is gone at once, unless it waits for a file system that
+// does not answer: a home directory that is the user's own (FUSE), or a server's.
+const (
+	expireAgain   = 100 * time.Millisecond
+	abortPatience = 2 * time.Second
+)
+
+// late tells whether the peer took most of the grace time for its request, so that
+// a login which is cut off counts as failed. Whether it is depends on how long PAM
+// takes, which is longer for a user who exists: free of charge, it would tell of
+// that, and of passwords one by one. A directory that does not answer is nobody's
+// fault who asked in time.
+func (r *request) late() bool {
+	return !r.proven && !r.asked.IsZero() && r.asked.Sub(r.began) > r.Grace/2
+}
 
 // stop ends the timer: the command runs, or never will.
 func (g *grace) stop() {

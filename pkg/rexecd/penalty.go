@@ -51,11 +51,12 @@ func (r *request) unpenalised(err error) {
 }
 
 // offence is what a refusal counts as. A user who proved the password has
-// committed none, nor has one who meets a fault of the server's or is waiting
-// already; a source that waits is not made to wait longer by asking.
+// committed none, nor has one who meets a fault of the server's; a source that
+// waits is not made to wait longer by asking, but by any guess that was checked, a
+// right one too: how long it has to wait would tell.
 func (r *request) offence(said *refusal) (kind penalty.Kind, ok bool) {
 	switch {
-	case errors.As(said.reason, new(waiting)), r.proven:
+	case said.public == tryAgain && errors.As(said.reason, new(waiting)), r.proven:
 		return 0, false
 	case said.protocol && errors.Is(said.reason, os.ErrDeadlineExceeded):
 		return penalty.GraceExceeded, true

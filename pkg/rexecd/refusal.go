@@ -50,12 +50,13 @@ func (r *request) refuse(err error) {
 	if errors.As(err, &over) {
 		said = &refusal{reason: over, protocol: true} // wherever it was noticed: without a word
 	}
-	if offence, ok := r.offence(said); ok {
-		r.penalise(offence)
-	}
+	offence, penalised := r.offence(said)
 	r.log(audit.Event{Kind: r.kindOf(said), Reason: said.reason})
 	if said.public == loginIncorrect && !r.hold() {
 		said.public = ""
+	}
+	if penalised { // after the hold: other connections of the peer see when it begins
+		r.penalise(offence)
 	}
 	if r.stderr != nil {
 		r.stderr.Close()

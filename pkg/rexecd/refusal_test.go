@@ -143,6 +143,7 @@ func TestKindOfRecordIsThatOfTheDecision(t *testing.T) {
 		{"a port that cannot be reached", &refusal{public: "x", reason: errors.New("x"), protocol: true, noStderr: true}, false, audit.ProtocolError, penalty.NoAuth, true},
 		{"the grace time", &refusal{reason: over, protocol: true}, false, audit.ProtocolError, penalty.GraceExceeded, true},
 		{"a source that waits", &refusal{public: tryAgain, reason: waiting{}}, false, audit.Penalised, 0, false},
+		{"a right guess among many", &refusal{public: loginIncorrect, reason: waiting{}}, false, audit.Failed, penalty.AuthFail, true},
 	} {
 		r := &request{proven: tt.proven}
 		if got := r.kindOf(tt.said); got != tt.kind {

@@ -212,14 +212,19 @@ func (r *request) attend(u *user, p *session.Process) {
 		a.Signals = r.stderr
 	}
 	status, err := p.Attend(a)
-	for _, c := range []*inetd.Conn{r.conn, r.stderr} {
-		if c != nil {
-			c.Release(r.CloseOnExit)
-		}
-	}
+	r.release(r.CloseOnExit)
 	ended := time.Since(r.began)
 	err = errors.Join(err, u.close())
 	r.log(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Duration: ended, Reason: err})
+}
+
+// release gives up both connections; with shutdown for all who hold them.
+func (r *request) release(shutdown bool) {
+	for _, c := range []*inetd.Conn{r.conn, r.stderr} {
+		if c != nil {
+			c.Release(shutdown)
+		}
+	}
 }
 
 func (r *request) keepAlive(c *inetd.Conn) {

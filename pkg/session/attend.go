@@ -69,12 +69,16 @@ func (p *Process) Attend(a Attention) (Status, error) {
 			fds[told].Fd, until = -1, time.Now().Add(patience)
 			unix.Kill(-p.pid, a.Stop.signal())
 		}
-		if fds[signals].Revents != 0 && !readSignals(a.Signals, p.kill) {
+		// An error with nothing to read stays for ever: the command holds the socket as
+		// well and can have such made (SO_TIMESTAMPING), so it is looked at once.
+		if e := fds[signals].Revents; e != 0 && (e&unix.POLLIN == 0 || !readSignals(a.Signals, p.kill)) {
 			fds[signals].Fd = -1
 		}
-		if fds[primary].Revents != 0 {
+		if e := fds[primary].Revents; e != 0 {
 			fds[primary].Fd = -1
-			p.kill(unix.SIGHUP)
+			if e&unix.POLLHUP != 0 {
+				p.kill(unix.SIGHUP)
+			}
 		}
 	}
 }
@@ -82,6 +86,9 @@ func (p *Process) Attend(a Attention) (Status, error) {
 // readSignals delivers the signal numbers that have arrived, and tells whether
 // more may come. End of file is not the end of anything: GNU's client closes
 // its half at once.
+//
+// What comes next is left alone for a while: a peer that sends without a pause
+// must not have a core of root's time for it.
 func readSignals(r io.Reader, send func(syscall.Signal)) bool {
 	var buf [64]byte
 	n, err := r.Read(buf[:])
@@ -90,8 +97,14 @@ func readSignals(r io.Reader, send func(syscall.Signal)) bool {
 			send(syscall.Signal(b))
 		}
 	}
+	pause := unix.NsecToTimespec(int64(n) * int64(signalPause))
+	_ = unix.Nanosleep(&pause, nil)
 	return err == nil || errors.Is(err, os.ErrDeadlineExceeded) // the command has read it
 }
+
+// signalPause is how long a signal is paid for: 10,000 in a second are more than
+// any client means, and some 3 % of a core.
+const signalPause = 100 * time.Microsecond
 
 // reap takes the status of the ended command. Until now it was a zombie, so its
 // process group's number could not become another's.
@@ -130,7 +143,7 @@ func (p *Process) kill(sig syscall.Signal) {
 	const root = 0
 	_, _, e := unix.RawSyscall(sysSetresuid, nobody, uintptr(p.uid), root)
 	if e == unix.EINVAL { // a user namespace without that id
-		_, _, e = unix.RawSyscall(sysSetresuid, overflowUID, uintptr(p.uid), root)
+		_, _, e = unix.RawSyscall(sysSetresuid, nobody16, uintptr(p.uid), root)
 	}
 	if e != 0 {
 		return // rather than with more rights
@@ -142,10 +155,12 @@ func (p *Process) kill(sig syscall.Signal) {
 	}
 }
 
-// Ids that no account has: the largest, and /proc/sys/kernel/overflowuid.
+// Ids that no account has: the largest there is, and the largest of a namespace of
+// 65,536 ids, which was the error value of 16-bit ids (Debian Policy, 9.2.2). Not
+// 65534: an account "nobody" has it and could send signals to this thread.
 const (
-	nobody      = 0xfffffffe
-	overflowUID = 65534
+	nobody   = 0xfffffffe
+	nobody16 = 65535
 )
 
 func errnoOrNil(e syscall.Errno) error {

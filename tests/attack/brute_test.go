@@ -5,7 +5,9 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"rexecd/tests/lab"
 )
@@ -125,6 +127,68 @@ func TestAUserWhoProvedThePasswordIsNotPenalised(t *testing.T) {
 	}
 	if got := ask(t, "192.0.2.30", s.Addr, request(u, "echo in")); got != "\x00in\n" {
 		t.Errorf("%q", got)
+	}
+}
+
+// How long PAM takes tells who exists. Whoever sends the request so late that the grace time ends it meanwhile pays for
+// it as for any refusal, whoever exists; and it is a failed login for those who read the log.
+func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
+	t.Parallel()
+	manyAddresses(t)
+	u := newUser(t, lab.User{})
+	// A module that does not return, for one name of the two.
+	stack := "auth [success=1 default=ignore] pam_succeed_if.so quiet user != " + u.Name + "\nauth optional pam_exec.so quiet /bin/sleep 1000\n" + lab.Stack
+	s := serve(t, lab.Handler{Settings: "grace = 4\n" + harsh, Address: "192.0.2.1", Room: lab.Room{Stack: stack}})
+	for source, name := range map[string]string{"192.0.2.32": u.Name, "192.0.2.33": "nosuch"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ends sync.WaitGroup
+			for range 2 {
+				c := from(t, source, s.Addr)
+				bytes := lab.Request{User: name, Password: "wrong", Command: "true"}.Bytes()
+				last := len(bytes) - 1
+				c.Write(bytes[:last])
+				ends.Go(func() {
+					time.Sleep(3600 * time.Millisecond) // of the four: what is tested is a peer that waits
+					c.Write(bytes[last:])
+					if got, err := io.ReadAll(c); len(got) > 0 || err != nil {
+						t.Errorf("%q, %v; want silence", got, err)
+					}
+				})
+			}
+			ends.Wait()
+			if got := ask(t, source, s.Addr, lab.Request{User: "x", Password: "x"}); got != tryAgain {
+				t.Errorf("afterwards: %q", got)
+			}
+			if n := strings.Count(s.Log.Raw(), "MESSAGE=Failed password for"); n < 2 {
+				t.Errorf("%d records of failed logins: %q", n, s.Log.Raw())
+			}
+		})
+	}
+}
+
+// Other connections of the peer can see when a penalty begins: with the answer, and not when PAM is done.
+func TestAPenaltyBeginsWithTheAnswer(t *testing.T) {
+	t.Parallel()
+	manyAddresses(t)
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1", Room: lab.Room{Stack: "auth optional pam_faildelay.so delay=5000000\n" + lab.Stack}})
+	wrong := lab.Request{User: u.Name, Password: "x", Command: "id"}
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if got := ask(t, "192.0.2.34", s.Addr, wrong); got != loginIncorrect {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+	lab.Eventually(t, "PAM has refused both", func() bool { return strings.Count(s.Log.Raw(), "MESSAGE=Failed password for") == 2 })
+	if got := ask(t, "192.0.2.34", s.Addr, request(u, "echo in")); got != "\x00in\n" {
+		t.Errorf("before the answer: %q", got)
+	}
+	both.Wait()
+	if got := ask(t, "192.0.2.34", s.Addr, request(u, "echo in")); got != tryAgain {
+		t.Errorf("after the answer: %q", got)
 	}
 }
 

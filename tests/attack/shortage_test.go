@@ -45,3 +45,15 @@ func TestALogThatGoesAwayDuringACommandChangesNothing(t *testing.T) {
 		t.Errorf("handler's end %v, sessions closed %q", end, read(dir+"/close_session"))
 	}
 }
+
+// Descriptor 2 is the peer until /dev/null takes its place: where that cannot be opened nothing is said at all.
+func TestWithoutDevNullNothingIsSaidToThePeer(t *testing.T) {
+	t.Parallel()
+	s := serve(t, lab.Handler{Before: []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none /dev; exec "$@"`, "sh"}})
+	if a := lab.Ask(t, s.Addr, lab.Request{User: "x", Password: "x", Command: "id"}); len(a.All) > 0 {
+		t.Errorf("%v; want silence", a)
+	}
+	if end := s.Process(t, 0).Wait(t); end.Success() {
+		t.Errorf("handler's end: %v", end)
+	}
+}

@@ -26,8 +26,10 @@ __attribute__((constructor(102))) static void take_stderr_off_the_peer(void)
 	if (getpeername(2, (struct sockaddr *)&peer, &size) != 0 || (peer.ss_family != AF_INET && peer.ss_family != AF_INET6))
 		return;
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null < 0)
+	if (null < 0) { /* the runtime will try once more, and end the process in silence */
+		close(2);
 		return;
+	}
 	dup2(null, 2);
 	if (null > 2)
 		close(null);

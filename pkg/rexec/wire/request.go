@@ -46,7 +46,8 @@ func ReadPort(r Peeker) (int, error) {
 		if err != nil {
 			return 0, fieldError("stderr port", n, err)
 		}
-		digits, _, ended := bytes.Cut(sent[n:n+got], []byte{0})
+		digits, next, ended := bytes.Cut(sent[n:n+got], []byte{0})
+		clear(next) // of the fields behind it, perhaps the password
 		for i, c := range digits {
 			if c < '0' || c > '9' {
 				return 0, &PortError{sent[:n+i+1]}
