@@ -115,5 +115,5 @@ var alone = map[string]func() error{
 	},
 	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
-	"groups": groupsAlone,
+	"groups": groupsAlone, "few ids": fewIDsAlone,
 }

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -77,6 +79,41 @@ func TestSignalToTheUsersOwnProcessArrives(t *testing.T) {
 	if got := r.attend(t); got != (Status{Exit: 3}) {
 		t.Errorf("status %+v; want 3", got)
 	}
+}
+
+// A container has 65,536 ids, of which "nobody" is an account's.
+func TestSignalsAreSentInANamespaceOfFewIDs(t *testing.T) {
+	needRoot(t)
+	ids := []syscall.SysProcIDMap{{Size: 1 << 16}}
+	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
+	if got := again(t, "few ids", `exec "$0"`, attr); got != "exit 3, ids 0 0 0" {
+		t.Errorf("the command's %s", got)
+	}
+}
+
+func fewIDsAlone() error {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	c := sh(`trap 'exit 3' USR1; echo; for i in $(seq 1000); do sleep 0.01; done`).as(someUID)
+	c.Primary, c.Stderr = p[1], 2
+	process, err := Start(c)
+	if err != nil {
+		return err
+	}
+	for said := make([]byte, 2); len(said) > 0; { // the status byte and the line: the trap is set
+		n, err := unix.Read(p[0], said)
+		if err != nil {
+			return err
+		}
+		said = said[n:]
+	}
+	process.kill(unix.SIGUSR1)
+	status, err := process.reap()
+	r, e, s := unix.Getresuid()
+	fmt.Printf("exit %d, ids %d %d %d\n", status.Exit, r, e, s)
+	return err
 }
 
 func TestStartLeavesTheProcessClosedToOthers(t *testing.T) {
