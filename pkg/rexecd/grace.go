@@ -106,9 +106,10 @@ func (g *grace) expire() {
 
 // A child that is killed is gone at once, unless it waits for a file system that
 // does not answer: a home directory that is the user's own (FUSE), or a server's.
+// Longer than lingerTime, which a shell that could not be started may take as well.
 const (
 	expireAgain   = 100 * time.Millisecond
-	abortPatience = 2 * time.Second
+	abortPatience = 5 * time.Second
 )
 
 // late tells whether the peer took most of the grace time for its request, so that
