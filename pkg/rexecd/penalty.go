@@ -18,7 +18,7 @@ func (e waiting) Error() string { return e.String() }
 // admitted tells whether the peer's source may try: nil, or a waiting error.
 // It is asked before the first read, and again on both sides of the password's
 // check: of many connections opened at once, those that come to it after the
-// penalty began learn nothing by it.
+// penalty began, with the first answers, learn nothing by it.
 func (r *request) admitted() error {
 	if r.Penalties == nil {
 		return nil
