@@ -3,7 +3,6 @@ package standby
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -14,12 +13,6 @@ import (
 const (
 	controlFd     = 3
 	firstListenFd = 4
-)
-
-// Verdicts of the supervisor on a connection.
-const (
-	serve  = 'y'
-	refuse = 'n'
 )
 
 // A Place is where a handler that was started ahead of its connection waits for
@@ -53,9 +46,10 @@ func TakePlace(listeners int) (*Place, error) {
 	return p, nil
 }
 
-// Accept waits for a connection and tells the supervisor of it. It returns the
-// connected socket and whether the supervisor lets it be served; -1 when this
-// handler is to go without having served.
+// Accept waits for a connection and tells the supervisor of it, which may have
+// it dropped: then the next one is waited for. It returns the connected socket
+// and whether the supervisor lets it be served; -1 when this handler is to go
+// without having served.
 func (p *Place) Accept() (fd int, served bool, err error) {
 	defer p.close()
 	events := make([]unix.EpollEvent, 4)
@@ -71,8 +65,11 @@ func (p *Place) Accept() (fd int, served bool, err error) {
 			fd, peer, err := unix.Accept4(int(e.Fd), unix.SOCK_CLOEXEC)
 			switch {
 			case err == nil:
-				served, err := announce(peer)
-				return fd, served, err
+				verdict, err := announce(peer)
+				if err != nil || verdict != drop {
+					return fd, verdict == serve, err
+				}
+				unix.Close(fd) // not one byte of it was read: the next peer gets a fresh process still
 			case !passing(err):
 				return -1, false, os.NewSyscallError("accept", err)
 			}
@@ -93,21 +90,21 @@ func passing(err error) bool {
 }
 
 // announce tells the supervisor that this handler is busy, and with whom.
-func announce(peer unix.Sockaddr) (served bool, err error) {
+func announce(peer unix.Sockaddr) (verdict byte, err error) {
 	if _, err := unix.Write(controlFd, []byte(source(peer).String())); err != nil {
-		return true, nil // the supervisor has gone since: no limits, and no reason to drop the peer
+		return serve, nil // the supervisor has gone since: no limits, and no reason to drop the peer
 	}
-	var verdict [1]byte
+	var said [1]byte
 	for {
-		n, err := unix.Read(controlFd, verdict[:])
+		n, err := unix.Read(controlFd, said[:])
 		switch {
 		case err == unix.EINTR:
 		case err != nil || n == 0:
-			return true, nil
-		case verdict[0] == serve, verdict[0] == refuse:
-			return verdict[0] == serve, nil
+			return serve, nil
+		case said[0] == serve, said[0] == refuse, said[0] == drop:
+			return said[0], nil
 		default:
-			return false, fmt.Errorf("unknown verdict %q of the supervisor", verdict)
+			return 0, fmt.Errorf("unknown verdict %q of the supervisor", said)
 		}
 	}
 }
@@ -120,21 +117,4 @@ func (p *Place) close() {
 		unix.Close(fd)
 	}
 	unix.Close(p.epoll)
-}
-
-// source is what limits per source count: an IPv4 address, or an IPv6 network
-// of 64 bits, which is what one customer gets.
-func source(sa unix.Sockaddr) netip.Prefix {
-	var addr netip.Addr
-	bits := 32
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		addr = netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		if addr = netip.AddrFrom16(sa.Addr).Unmap(); addr.Is6() {
-			bits = 64
-		}
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
 }

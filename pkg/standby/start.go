@@ -38,20 +38,22 @@ func (s *Supervisor) accept(listener int) {
 		return
 	}
 	defer unix.Close(fd)
-	h := &handler{source: source(peer)}
-	argv := s.Cold
-	if !s.count(h) {
+	from, argv := source(peer), s.Cold
+	verdict := s.judge(from)
+	switch verdict {
+	case refuse:
 		// A refusal is a handler's work, too: it takes time to close in order.
 		argv = append(argv[:len(argv):len(argv)], "-refuse")
+	case drop:
+		return
 	}
-	started, err := s.start(argv, []int{fd, fd, -1})
+	h, err := s.start(argv, []int{fd, fd, -1})
 	if err != nil {
-		s.uncount(h)
 		s.say("%v", err)
 		s.backOff()
 		return
 	}
-	started.busy, started.source = true, h.source
+	h.take(from, verdict)
 }
 
 // start starts a handler with the descriptors fds; -1 is /dev/null, and as

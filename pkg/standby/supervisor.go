@@ -22,7 +22,7 @@ type Supervisor struct {
 	Listeners []int    // listening sockets
 	Idle      int      // handlers kept waiting; with 0 a process is started when a connection has come
 	Max       int      // sessions at once; further connections wait in the listen queue. 0: any number
-	PerSource int      // sessions at once from one IPv4 address or IPv6 /64; further ones are refused. 0: any number
+	PerSource int      // sessions at once from one source; further connections are refused. 0: any number
 	Cold      []string // argv of a handler whose descriptor 0 is the connection
 	Warm      []string // argv of a handler that calls TakePlace
 	Path      string   // of the handlers' executable
@@ -40,7 +40,6 @@ type Supervisor struct {
 	AliveEvery   time.Duration
 
 	handlers []*handler
-	sources  map[netip.Prefix]int
 	deaths   int       // handlers that died before they had a connection, one after the other
 	notUntil time.Time // no new handler before, after such deaths
 	stopping bool
@@ -53,6 +52,7 @@ type handler struct {
 	control int // -1 for one that was started with its connection
 	busy    bool
 	retired bool // told to go as soon as it has nothing to do
+	refused bool // its connection is refused, which is no session
 	source  netip.Prefix
 }
 
@@ -66,7 +66,6 @@ const (
 // Run supervises until it is told to stop. Commands that run then go on: each
 // has its own handler, which needs no supervisor.
 func (s *Supervisor) Run() error {
-	s.sources = map[netip.Prefix]int{}
 	for _, fd := range s.Listeners {
 		unix.CloseOnExec(fd)
 		// A connection that is gone again must not leave accept waiting.
@@ -96,19 +95,6 @@ func (s *Supervisor) fill() {
 		}
 	}
 }
-
-func (s *Supervisor) idle() int {
-	n := 0
-	for _, h := range s.handlers {
-		if !h.busy && !h.retired {
-			n++
-		}
-	}
-	return n
-}
-
-// room tells whether one more process would stay within Max, those that wait included.
-func (s *Supervisor) room() bool { return s.Max == 0 || len(s.handlers) < s.Max }
 
 // wait waits for the next event and deals with it.
 func (s *Supervisor) wait() error {
@@ -214,30 +200,15 @@ func (s *Supervisor) hear(h *handler) {
 		return // it ends; bury sees to it
 	}
 	s.deaths = 0
-	h.busy = true
-	h.source, _ = netip.ParsePrefix(string(buf[:n]))
+	from, _ := netip.ParsePrefix(string(buf[:n]))
 	verdict := byte(serve)
-	if !s.count(h) {
-		verdict = refuse
+	if !h.retired { // one that is takes no verdict any more, and serves
+		verdict = s.judge(from)
+	}
+	if verdict != drop { // with which it goes on waiting
+		h.take(from, verdict)
 	}
 	unix.Write(h.control, []byte{verdict}) // fails only if it has died, which bury sees
-}
-
-// count counts a session with its source, and tells whether that is within
-// PerSource.
-func (s *Supervisor) count(h *handler) bool {
-	s.sources[h.source]++
-	if s.PerSource == 0 || s.sources[h.source] <= s.PerSource {
-		return true
-	}
-	s.say("refused a connection from %v: %d sessions at once are its limit", h.source, s.PerSource)
-	return false
-}
-
-func (s *Supervisor) uncount(h *handler) {
-	if s.sources[h.source]--; s.sources[h.source] <= 0 {
-		delete(s.sources, h.source)
-	}
 }
 
 // bury takes note of a handler's end.
@@ -257,9 +228,7 @@ func (s *Supervisor) bury(h *handler) {
 		}
 	}
 	s.handlers = kept
-	if h.busy {
-		s.uncount(h)
-	} else if !h.retired {
+	if !h.busy && !h.retired {
 		s.say("a handler that waited died: %v", ending(ws))
 		s.backOff()
 	}

@@ -1,7 +1,6 @@
 package standby
 
 import (
-	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -26,6 +25,7 @@ func TestTheSupervisorNeverWaitsForEverWhenHandlersAreWanted(t *testing.T) {
 		{"a handler is wanted, the back-off goes on", Supervisor{Idle: 2}, 3 * time.Second, 3001},
 		{"a cold one that backs off", Supervisor{}, 3 * time.Second, 3001},
 		{"no room for the handler that is wanted", Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true}}}, -time.Second, forever},
+		{"no room but for the handlers that refuse", Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true, refused: true}}}, -time.Second, 1},
 		{"the watchdog comes first", Supervisor{AliveEvery: time.Second}, 3 * time.Second, 1001},
 		{"the back-off ends first", Supervisor{AliveEvery: time.Minute}, 3 * time.Second, 3001},
 	} {
@@ -48,21 +48,6 @@ func TestBackOffGrowsToItsMostAndNoFurther(t *testing.T) {
 	}
 	if last < mostBackOff-time.Second {
 		t.Errorf("the last back-off is %v; want about %v", last, mostBackOff)
-	}
-}
-
-func TestSourceIsAnIPv4AddressOrAnIPv6Network(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "::1": "::/64",
-	} {
-		ip := netip.MustParseAddr(addr)
-		var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: ip.As16()}
-		if ip.Is4() {
-			sa = &unix.SockaddrInet4{Addr: ip.As4()}
-		}
-		if got := source(sa); got.String() != want {
-			t.Errorf("source(%s) = %v; want %s", addr, got, want)
-		}
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -56,17 +57,41 @@ func (s *standing) waiting(t testing.TB) []string {
 		}
 	}
 	var found []string
-	var children []string // of whichever thread
-	for _, thread := range glob("/proc/" + pid + "/task/*/children") {
-		children = append(children, strings.Fields(read(thread))...)
-	}
-	for _, child := range children {
+	for _, child := range s.children() {
 		// 3 is the other end of the talk with the supervisor, 4 the first listening socket.
 		if link, _ := os.Readlink("/proc/" + child + "/fd/4"); held[link] && strings.Contains(read("/proc/"+child+"/cmdline"), "-place") {
 			found = append(found, child)
 		}
 	}
 	return found
+}
+
+// children are the supervisor's, of whichever thread.
+func (s *standing) children() []string {
+	var pids []string
+	for _, thread := range glob("/proc/" + itoa(s.cmd.Process.Pid) + "/task/*/children") {
+		pids = append(pids, strings.Fields(read(thread))...)
+	}
+	return pids
+}
+
+// handlerOf is the process that has the other end of a connection; "" when it has none any more.
+func (s *standing) handlerOf(c *net.TCPConn) string {
+	port := func(a net.Addr) string { return fmt.Sprintf(":%04X", a.(*net.TCPAddr).Port) }
+	for line := range strings.Lines(read("/proc/net/tcp")) {
+		f := strings.Fields(line)
+		if !strings.HasSuffix(f[1], port(c.RemoteAddr())) || !strings.HasSuffix(f[2], port(c.LocalAddr())) {
+			continue
+		}
+		for _, child := range s.children() {
+			for _, fd := range glob("/proc/" + child + "/fd/*") {
+				if link, _ := os.Readlink(fd); link == "socket:["+f[9]+"]" {
+					return child
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func glob(pattern string) []string {
@@ -168,6 +193,63 @@ func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
 	}
 }
 
+// Of the connections above its limit it closes none; and it loses nothing but those.
+func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			const most = 3 // sessions at once, and so connections that are being refused
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", itoa(most), "-max-per-source", "1")...)
+			u := newUser(t, lab.User{})
+			session := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			handler := s.handlerOf(session.Primary)
+			if handler == "" {
+				t.Fatal("no handler has the session")
+			}
+			for range most {
+				s.refuseForEver(t)
+			}
+			for i := range most {
+				// They stand before the other one's in the queue.
+				for range 5 {
+					lab.Dial(t, s.addr)
+				}
+				want := "\x00other " + itoa(i) + "\n"
+				if got := askFrom(t, "127.0.0."+itoa(9+i), s.addr, request(u, "echo other "+itoa(i))); got != want {
+					t.Errorf("from another source: %q; want %q", got, want)
+				}
+			}
+			if a := lab.Ask(t, s.addr, request(u, "echo more")); len(a.All) != 0 {
+				t.Errorf("while %d are being refused: %v", most, a)
+			}
+			session.Reset(t)
+			lab.Eventually(t, "the session has ended", func() bool { return read("/proc/"+handler+"/status") == "" })
+			wantOut(t, s.addr, request(u, "echo again"), "again\n")
+		})
+	}
+}
+
+// refuseForEver has a connection refused, and keeps its handler from an end: the two seconds that it waits for the peer
+// go on for as long as the test does.
+func (s *standing) refuseForEver(t testing.TB) {
+	t.Helper()
+	lab.Eventually(t, "a handler that refuses is stopped", func() bool {
+		c := lab.Dial(t, s.addr)
+		line, err := io.ReadAll(c)
+		pid := s.handlerOf(c)
+		switch {
+		case len(line) > 0 && (string(line) != "\x01Try again.\n" || err != nil):
+			t.Fatalf("one too many: %q, %v", line, err)
+		case pid == "":
+			return false // it was faster
+		}
+		lab.Run(t, "kill", "-STOP", pid)
+		lab.Eventually(t, "it has stopped", func() bool { return !alive(pid) || strings.Contains(read("/proc/"+pid+"/status"), "State:\tT") })
+		return s.handlerOf(c) == pid
+	})
+}
+
 // askFrom runs a request from another address of this host.
 func askFrom(t testing.TB, from, addr string, r lab.Request) string {
 	t.Helper()
@@ -177,6 +259,7 @@ func askFrom(t testing.TB, from, addr string, r lab.Request) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	c.SetDeadline(time.Now().Add(lab.Patience))
 	if _, err := c.Write(r.Bytes()); err != nil {
 		t.Fatal(err)
 	}

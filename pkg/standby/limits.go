@@ -1,0 +1,97 @@
+package standby
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Verdicts of the supervisor on a connection.
+const (
+	serve  = 'y'
+	refuse = 'n' // in order: it takes a handler up to two seconds
+	drop   = 'd' // at once, without a word: no handler is spent on it
+)
+
+// manyRefused is how many connections at once are refused in order, by a process
+// of about a megabyte each. Without a bound a source would get by refusals what
+// PerSource denies it, this host's processes; 64 are more than a client opens by
+// mistake. A smaller Max, that of a smaller host, is the bound here as well:
+// refusals at most double its processes.
+const manyRefused = 64
+
+func (s *Supervisor) mostRefused() int {
+	if s.Max > 0 {
+		return min(manyRefused, s.Max)
+	}
+	return manyRefused
+}
+
+// judge decides on a connection from a source.
+func (s *Supervisor) judge(from netip.Prefix) (verdict byte) {
+	if s.PerSource == 0 || s.sessions(from) < s.PerSource {
+		return serve
+	}
+	more := s.mostRefused() - s.refused()
+	if more <= 0 {
+		return drop // not logged: its rate is the peer's choice
+	}
+	s.say("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
+	if more == 1 {
+		s.say("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
+	}
+	return refuse
+}
+
+// take takes note of the connection that a handler has got.
+func (h *handler) take(from netip.Prefix, verdict byte) {
+	h.busy, h.source, h.refused = true, from, verdict == refuse
+}
+
+// room tells whether one more process would stay within Max, those that wait
+// included. Those that refuse are no sessions, and keep nobody waiting.
+func (s *Supervisor) room() bool {
+	return s.Max == 0 || len(s.handlers)-s.refused() < s.Max
+}
+
+// sessions is how many connections of a source are served.
+func (s *Supervisor) sessions(of netip.Prefix) int {
+	return s.number(func(h *handler) bool { return h.busy && !h.refused && h.source == of })
+}
+
+func (s *Supervisor) refused() int {
+	return s.number(func(h *handler) bool { return h.refused })
+}
+
+func (s *Supervisor) idle() int {
+	return s.number(func(h *handler) bool { return !h.busy && !h.retired })
+}
+
+func (s *Supervisor) number(is func(*handler) bool) int {
+	n := 0
+	for _, h := range s.handlers {
+		if is(h) {
+			n++
+		}
+	}
+	return n
+}
+
+// source is what PerSource counts: an IPv4 address, or an IPv6 network of 64
+// bits, which is what one customer gets. A link-local address is a neighbour of
+// its own, as package penalty has it: one must not use up the others' sessions.
+func source(sa unix.Sockaddr) netip.Prefix {
+	var addr netip.Addr
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		addr = netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		addr = netip.AddrFrom16(sa.Addr).Unmap()
+	}
+	bits := addr.BitLen()
+	if addr.Is6() && !addr.IsLinkLocalUnicast() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}
