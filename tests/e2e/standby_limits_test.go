@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rexecd/tests/lab"
+)
+
+func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max-per-source", "2")...)
+			u := newUser(t, lab.User{})
+			one := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			two := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			wantAll(t, s.addr, request(u, "echo third"), "\x01Try again.\n")
+			if got := askFrom(t, "127.0.0.9", s.addr, request(u, "echo other")); got != "\x00other\n" {
+				t.Errorf("from another source: %q", got)
+			}
+			one.Reset(t)
+			two.Reset(t)
+			lab.Eventually(t, "the source may come again", func() bool {
+				return string(lab.Ask(t, s.addr, request(u, "echo again")).All) == "\x00again\n"
+			})
+		})
+	}
+}
+
+// Of the connections above its limit it closes none; and it loses nothing but those.
+func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			const most = 3 // sessions at once, and so connections that are being refused
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", itoa(most), "-max-per-source", "1")...)
+			u := newUser(t, lab.User{})
+			session := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			handler := s.handlerOf(session.Primary)
+			if handler == "" {
+				t.Fatal("no handler has the session")
+			}
+			for range most {
+				s.refuseForEver(t)
+			}
+			for i := range most {
+				// They stand before the other one's in the queue.
+				for range 5 {
+					lab.Dial(t, s.addr)
+				}
+				want := "\x00other " + itoa(i) + "\n"
+				if got := askFrom(t, "127.0.0."+itoa(9+i), s.addr, request(u, "echo other "+itoa(i))); got != want {
+					t.Errorf("from another source: %q; want %q", got, want)
+				}
+			}
+			if a := lab.Ask(t, s.addr, request(u, "echo more")); len(a.All) != 0 {
+				t.Errorf("while %d are being refused: %v", most, a)
+			}
+			session.Reset(t)
+			lab.Eventually(t, "the session has ended", func() bool { return read("/proc/"+handler+"/status") == "" })
+			wantOut(t, s.addr, request(u, "echo again"), "again\n")
+		})
+	}
+}
+
+// refuseForEver has a connection refused, and keeps its handler from an end: the two seconds that it waits for the peer
+// go on for as long as the test does.
+func (s *standing) refuseForEver(t testing.TB) {
+	t.Helper()
+	lab.Eventually(t, "a handler that refuses is stopped", func() bool {
+		c := lab.Dial(t, s.addr)
+		line, err := io.ReadAll(c)
+		pid := s.handlerOf(c)
+		switch {
+		case len(line) > 0 && (string(line) != "\x01Try again.\n" || err != nil):
+			t.Fatalf("one too many: %q, %v", line, err)
+		case pid == "":
+			return false // it was faster
+		}
+		lab.Run(t, "kill", "-STOP", pid)
+		lab.Eventually(t, "it has stopped", func() bool { return !alive(pid) || strings.Contains(read("/proc/"+pid+"/status"), "State:\tT") })
+		return s.handlerOf(c) == pid
+	})
+}
+
+// askFrom runs a request from another address of this host.
+func askFrom(t testing.TB, from, addr string, r lab.Request) string {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
+	c, err := d.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(lab.Patience))
+	if _, err := c.Write(r.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 100)
+	n := 0
+	for {
+		got, err := c.Read(b[n:])
+		n += got
+		if err != nil {
+			return string(b[:n])
+		}
+	}
+}
+
+func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	for _, mode := range [][]string{{"-standby", "1"}, {"-debug"}} {
+		t.Run(mode[0], func(t *testing.T) {
+			t.Parallel()
+			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", "1")...)
+			u := newUser(t, lab.User{})
+			first := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+			mark := filepath.Join(openFolder(t), "second")
+			second := make(chan string)
+			go func() { second <- string(lab.Ask(t, s.addr, request(u, "echo > "+mark)).All) }()
+			// The first is served all the time; the second has not begun when it ends.
+			first.Signal(t, 0)
+			if _, err := os.Stat(mark); err == nil {
+				t.Error("two sessions at once")
+			}
+			first.Reset(t)
+			if got := <-second; got != "\x00" {
+				t.Errorf("the session that waited: %q", got)
+			}
+			if _, err := os.Stat(mark); err != nil {
+				t.Errorf("the session that waited: %v", err)
+			}
+		})
+	}
+}
