@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"rexecd/pkg/rexec"
@@ -41,7 +42,9 @@ func run(argv []string) int {
 		fmt.Printf("rexec %s\n", version)
 		return 0
 	}
-	blank(opts.passwordArg)
+	for _, arg := range opts.passwordArgs {
+		blank(arg)
+	}
 	settings, err := loadSettings(settingsFile)
 	if err != nil {
 		return complain(err)
@@ -67,6 +70,8 @@ func execute(opts *options, who credentials) int {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, opts.timeout)
 		defer cancel()
+		// Last of all, when nobody reads what is to be said about it either.
+		time.AfterFunc(opts.timeout+2*time.Second, func() { os.Exit(exitFailed) })
 	}
 	client := opts.client(who)
 	command := opts.command
@@ -86,9 +91,7 @@ func execute(opts *options, who credentials) int {
 	}
 	err := wait(ctx, session)
 	relay.stop()
-	if err == nil {
-		err = errors.Join(stdout.flush(), stderr.flush())
-	}
+	err = errors.Join(err, stdout.flush(), stderr.flush())
 	return conclude(ctx, opts, err, relay, marker)
 }
 
@@ -115,7 +118,7 @@ func conclude(ctx context.Context, opts *options, err error, relay *relay, marke
 	status, hasStatus := marker.status()
 	signal := relay.fatal()
 	switch {
-	case hasStatus:
+	case hasStatus && (err == nil || errors.Is(err, context.DeadlineExceeded)): // what it left behind was cut off, not its own output
 		return status
 	case err != nil:
 		return report(ctx, opts, err)
@@ -176,7 +179,22 @@ func (o *options) input() io.Reader {
 		r, _ := io.Pipe() // never a byte, never the end
 		return r
 	}
+	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+		return terminalInput{os.Stdin}
+	}
 	return os.Stdin
+}
+
+// A terminal that its shell has left gives EIO to what was in the background:
+// the end of the input, and no loss.
+type terminalInput struct{ io.Reader }
+
+func (t terminalInput) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	if errors.Is(err, syscall.EIO) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (o *options) client(who credentials) *rexec.Client {

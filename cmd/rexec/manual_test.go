@@ -124,6 +124,24 @@ func TestBashCompletion(t *testing.T) {
 	}
 }
 
+// Host names are other people's: out of .netrc, hosts(5), a directory.
+func TestCompletionRunsNothingOfWhatItCompletes(t *testing.T) {
+	home := t.TempDir()
+	netrc := "machine $(touch${IFS}" + home + "/ran) login a password b\nmachine `touch${IFS}" + home + "/ran` login a password b\nmachine alpha login a password b\n"
+	if err := os.WriteFile(home+"/.netrc", []byte(netrc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-c", `. "$1"; COMP_WORDS=(rexec ""); COMP_CWORD=1; _rexec; printf '%s\n' "${COMPREPLY[@]}"`, "bash", "../../packaging/completion/rexec.bash")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "alpha\n") || strings.Contains(string(out), "touch") {
+		t.Errorf("completes to %q, %v", out, err)
+	}
+	if _, err := os.Stat(home + "/ran"); err == nil {
+		t.Error("a host's name was run")
+	}
+}
+
 func TestZshCompletionParses(t *testing.T) {
 	if out, err := exec.Command("zsh", "-n", "../../packaging/completion/_rexec").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -142,7 +142,7 @@ func (m *marker) match(data []byte) (length, status int, possible bool) {
 	switch {
 	case len(digits) == 0 && !ended:
 		return 0, 0, true
-	case err != nil || digits[0] == '-' || digits[0] == '+' || status > 255:
+	case err != nil || len(digits) > 3 || digits[0] == '-' || digits[0] == '+' || status > 255:
 		return 0, 0, false
 	case !ended:
 		return 0, 0, true

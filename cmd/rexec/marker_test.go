@@ -54,7 +54,7 @@ func TestWhatIsNoMarkerStays(t *testing.T) {
 	m := newMarker()
 	begin := string(m.begin)
 	for _, text := range []string{
-		"", "x", "\x1e", begin, begin + "1", begin + "\x1e", begin + "256\x1e", begin + "-1\x1e", begin + "+1\x1e", begin + "1 \x1e", begin + "1x", begin + "1111111111111111111",
+		"", "x", "\x1e", begin, begin + "1", begin + "\x1e", begin + "256\x1e", begin + "-1\x1e", begin + "+1\x1e", begin + "1 \x1e", begin + "1x", begin + "1111111111111111111", begin + "0001\x1e",
 		strings.Replace(begin, m.token, newMarker().token, 1) + "0\x1e", "\x1e\x1e\x1e\x1e" + begin[:10],
 	} {
 		if got, status := pass(t, m, text); got != text || status != -1 {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 )
 
 // The parser is our own. The library at hand, git-lfs/go-netrc, knows neither
@@ -40,7 +41,7 @@ func fromNetrc(host string, who credentials) (credentials, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		if !explicit && errors.Is(err, fs.ErrNotExist) {
+		if !explicit && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)) { // HOME=/dev/null
 			return credentials{}, nil
 		}
 		return credentials{}, err

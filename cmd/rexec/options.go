@@ -17,9 +17,9 @@ type options struct {
 
 	user, password string
 	hasUser        bool
-	hasPassword    bool   // an empty one too
-	passwordArg    string // where in argv it is
-	passwordStdin  bool   // -p -
+	hasPassword    bool     // an empty one too
+	passwordArgs   []string // where in argv they are
+	passwordStdin  bool     // -p -
 	passwordFile   string
 	promptOnly     bool // -n
 	batch          bool
@@ -195,7 +195,7 @@ func named(err error, option string) error {
 
 func (o *options) setPassword(value string) error {
 	o.hasPassword, o.passwordStdin = value != "-", value == "-"
-	o.password, o.passwordArg = strings.Clone(value), value
+	o.password, o.passwordArgs = strings.Clone(value), append(o.passwordArgs, value)
 	return nil
 }
 

@@ -57,6 +57,7 @@ func TestPasswordIsBlankedInArgv(t *testing.T) {
 		{"-l", "me", "-ppw", "127.0.0.1", "cat"},
 		{"-l", "me", "127.0.0.1", "--password=pw", "cat"},
 		{"127.0.0.1", "-lme", "--password", "pw", "cat"},
+		{"-p", "not pw", "-l", "me", "-p", "pw", "127.0.0.1", "cat"},
 	} {
 		s := server(t, "standard")
 		cmd := rexecCommand(t, append([]string{"-P", s.Port()}, args...)...)

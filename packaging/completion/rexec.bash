@@ -62,7 +62,10 @@ _rexec() {
 			--null-input --password --password-file --port --prompt --quirk --status --stderr
 			--stderr-port --timeout --trace --user --version' -- "$cur")
 	elif [[ -z $host ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_rexec_hosts)" -- "$cur")
+		# Not compgen -W: it expands its words, and with them commands in other people's host names.
+		while IFS= read -r word; do
+			[[ $word == "$cur"* && $word =~ ^[[:alnum:]._:%-]+$ ]] && COMPREPLY+=("$word")
+		done < <(_rexec_hosts)
 	elif declare -F _command_offset >/dev/null; then
 		_command_offset "$COMP_CWORD"
 	fi

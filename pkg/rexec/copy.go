@@ -53,7 +53,7 @@ func (s *Session) copyStderr() {
 func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd {
 	var end streamEnd
 	buf := make([]byte, chunk)
-	read, isRefusal, err := readInband(src, buf)
+	read, isRefusal, err := readInband(src, buf, src.conn.SetReadDeadline)
 	end.bytes = int64(len(read))
 	if isRefusal {
 		end.refusal = read
@@ -102,6 +102,9 @@ func (s *Session) copyStdin() {
 			}
 			if err != nil {
 				s.client.trace("end of input after %d bytes: %v", s.sent.Load(), err)
+				if err != io.EOF && !errors.Is(err, io.ErrClosedPipe) {
+					s.inErr.Store(&err) // the command takes it for the end
+				}
 				break
 			}
 		}

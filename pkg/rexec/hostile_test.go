@@ -76,6 +76,7 @@ func TestHostileServersDoNotHangTheClient(t *testing.T) {
 			}
 		}},
 		{"says 1 on stderr and no more", func(p *peer) { p.standard().errs("\x01"); p.gone() }},
+		{"says 1 on stderr, and ends the other", func(p *peer) { p.standard().errs("\x01"); p.primary.CloseWrite(); p.gone() }},
 	} {
 		for name, mode := range modes {
 			if mode == rexec.StderrNo && strings.Contains(row.name, "stderr") {

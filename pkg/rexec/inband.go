@@ -1,9 +1,12 @@
 package rexec
 
 import (
+	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // inbandRefusals are said after the status byte 0 by servers that find out too
@@ -20,16 +23,30 @@ var inbandRefusals = [...]string{
 // readInband reads from r into buf while what comes could be a refusal and
 // nothing else. It gives what it read, and whether it is one: the whole stream,
 // to the end of file, is its text. Anything longer or different is the
-// command's own output that happens to begin with byte 1.
-func readInband(r io.Reader, buf []byte) (read []byte, refusal bool, err error) {
+// command's own output that happens to begin with byte 1. So is a beginning that
+// stays one for a moment: the command may wait for an answer to it.
+func readInband(r io.Reader, buf []byte, setDeadline func(time.Time) error) (read []byte, refusal bool, err error) {
 	for {
 		n, err := r.Read(buf[len(read):])
 		read = buf[:len(read)+n]
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return read, false, setDeadline(time.Time{})
+		}
 		if !beginsInband(read) {
+			if e := setDeadline(time.Time{}); err == nil {
+				err = e
+			}
 			return read, false, err
 		}
 		if err != nil {
 			return read, err == io.EOF && isInband(read), err
+		}
+		var until time.Time // a whole one waits for its end of file
+		if !isInband(read) {
+			until = time.Now().Add(aMoment)
+		}
+		if err := setDeadline(until); err != nil {
+			return read, false, err
 		}
 	}
 }

@@ -46,6 +46,7 @@ type Session struct {
 	copying      sync.WaitGroup
 	stderrCopied bool
 	sent         atomic.Int64 // bytes of input
+	inErr        atomic.Pointer[error]
 	outEnd       streamEnd
 	errEnd       streamEnd
 	pipes        []*io.PipeReader // of StdinPipe
@@ -60,11 +61,13 @@ func (s *Session) Start() error {
 		return ErrStarted
 	}
 	s.started = true
-	err := s.start(s.client.Stderr != StderrNo)
+	ctx, cancel := s.client.withTimeout(s.ctx)
+	defer cancel()
+	err := s.start(ctx, s.client.Stderr != StderrNo)
 	var dialError *DialError
-	if s.client.Stderr == StderrAuto && errors.As(err, &dialError) && dialError.Stderr && s.ctx.Err() == nil {
+	if s.client.Stderr == StderrAuto && errors.As(err, &dialError) && dialError.Stderr && ctx.Err() == nil {
 		s.client.trace("%v; beginning again with one connection", err)
-		err = s.start(false)
+		err = s.start(ctx, false)
 	}
 	if err != nil {
 		s.closePipes()
@@ -72,13 +75,11 @@ func (s *Session) Start() error {
 	return err
 }
 
-func (s *Session) start(wantStderr bool) error {
+func (s *Session) start(ctx context.Context, wantStderr bool) error {
 	request, err := s.client.request(s.command)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.client.withTimeout(s.ctx)
-	defer cancel()
 	primary, err := s.client.dial(ctx)
 	if err != nil {
 		return err
@@ -143,6 +144,7 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 		return s.answeredBeforeStderr(first, listener.Addr().String())
 	}
 	s.stderr = newStream(conn)
+	defer context.AfterFunc(ctx, func() { conn.Close() })() // ends a refusal there that never does
 	if first.some() {
 		s.stdout.giveBack(first)
 	}
@@ -157,6 +159,9 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 // that it cannot reach or does not want; unless it connects late.
 func (s *Session) answeredBeforeStderr(first opening, port string) error {
 	err := s.onPrimary(first, opening{})
+	if err == nil && !s.client.Quirks.LateStderr {
+		return &ProtocolError{"accept stderr connection", errors.New("the server said yes before it was told what to run")}
+	}
 	if err == nil {
 		s.client.trace("the server did not connect for stderr: going on with one connection")
 		return nil
@@ -215,7 +220,13 @@ func (s *Session) Wait() error {
 	if err := errors.Join(s.outEnd.err, s.errEnd.err); err != nil {
 		return err
 	}
-	return s.settleInband()
+	if err := s.settleInband(); err != nil {
+		return err
+	}
+	if err := s.inErr.Load(); err != nil {
+		return fmt.Errorf("read input: %w", *err)
+	}
+	return nil
 }
 
 // Run starts the command and waits for it.

@@ -62,7 +62,11 @@ func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server
 			return
 		}
 	}()
-	timer := time.NewTimer(c.stderrTimeout())
+	patience := c.stderrTimeout()
+	if deadline, ok := ctx.Deadline(); ok && c.Stderr == StderrAuto {
+		patience = min(patience, time.Until(deadline)/2) // the other half is for going on without
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	err := errNotInTime
 	select {

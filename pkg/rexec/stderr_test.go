@@ -1,11 +1,14 @@
 package rexec_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"rexecd/pkg/rexec"
@@ -88,4 +91,83 @@ func TestStderrConnectionFromElsewhereIsClosed(t *testing.T) {
 		p.errs("err")
 	})
 	run(t, client, "x", nil).is(t, "out", "err")
+}
+
+// The time limit is one for both tries.
+func TestAutoBeginsAgainWithinTheTimeLimit(t *testing.T) {
+	silent := make(chan bool, 2) // wanted stderr
+	client := serve(t, func(p *peer) {
+		p.readPort()
+		silent <- p.port != 0
+		p.gone()
+	})
+	client.Stderr, client.Timeout = rexec.StderrAuto, 4*time.Second
+	began := time.Now()
+	got := run(t, client, "x", nil)
+	if took := time.Since(began); took > client.Timeout*3/2 || got.err == nil {
+		t.Errorf("%v after %v; want an error after %v", got.err, took, client.Timeout)
+	}
+	if first, second := <-silent, <-silent; !first || second {
+		t.Errorf("stderr connections asked for: %v, %v", first, second)
+	}
+}
+
+func TestYesBeforeAnythingWasAskedIsNoYes(t *testing.T) {
+	client := serve(t, func(p *peer) {
+		p.readPort()
+		p.out("\x00")
+		p.gone()
+	})
+	var protocol *rexec.ProtocolError
+	if got := run(t, client, "x", strings.NewReader("input")); !errors.As(got.err, &protocol) {
+		t.Errorf("error %v; want a ProtocolError", got.err)
+	}
+}
+
+// A binary protocol may begin like a refusal and wait for an answer.
+func TestABeginningOfARefusalIsNotHeldBack(t *testing.T) {
+	answered := make(chan byte, 1)
+	client := serve(t, func(p *peer) {
+		p.standard().out("\x00\x01")
+		var b [1]byte
+		io.ReadFull(p.primary, b[:])
+		answered <- b[0]
+	})
+	session := client.Command(context.Background(), "x")
+	in, err := session.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, w := io.Pipe()
+	session.Stdout, session.Stderr = w, io.Discard
+	if err := session.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var b [1]byte
+	if _, err := io.ReadFull(out, b[:]); err != nil || b[0] != 1 {
+		t.Fatalf("%q, %v", b, err)
+	}
+	in.Write([]byte{'y'})
+	if got := <-answered; got != 'y' {
+		t.Errorf("the command got %q", got)
+	}
+	in.Close()
+	if err := session.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What the command takes for the end of its input was none.
+func TestAnInputThatFailsIsAnError(t *testing.T) {
+	client := serve(t, func(p *peer) {
+		p.standard().out("\x00")
+		io.Copy(p.primary, p.primary)
+	})
+	broken := errors.New("broken disk")
+	session := client.Command(context.Background(), "x")
+	var out bytes.Buffer
+	session.Stdin, session.Stdout, session.Stderr = io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), &out, io.Discard
+	if err := session.Run(); !errors.Is(err, broken) || out.String() != "half" {
+		t.Errorf("%q, %v; want what was read, and why there is no more", out.String(), err)
+	}
 }
