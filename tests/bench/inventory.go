@@ -45,11 +45,17 @@ func takeInventory(r *running) (inventory, error) {
 		})
 	}
 	if r.standing {
-		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.cmd.Process.Pid))
+		dir := fmt.Sprintf("/proc/%d/fd/", r.cmd.Process.Pid)
+		fds, err := os.ReadDir(dir)
 		if err != nil {
 			return v, fmt.Errorf("supervisor is gone: %w", err)
 		}
-		v.supervisor = len(fds)
+		for _, fd := range fds {
+			// Go's poller is made once, for the first timer, which may be that of the first collection of garbage.
+			if to, _ := os.Readlink(dir + fd.Name()); to != "anon_inode:[eventpoll]" && to != "anon_inode:[eventfd]" {
+				v.supervisor++
+			}
+		}
 		m, err := memoryOf(r.cmd.Process.Pid)
 		if err != nil {
 			return v, err
