@@ -56,7 +56,7 @@ uninstall-server:
 	rm -f $(addprefix $(D)$(MANDIR)/man8/,in.rexecd.8 rexecd.8 in.rexecd-standby.8) $(D)$(MANDIR)/man5/rexecd.toml.5
 	rm -f $(addprefix $(D)$(UNITDIR)/,$(UNITS)) $(D)$(CATALOGDIR)/rexecd.catalog
 	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(D)$(BASHDIR)/in.rexecd $(D)$(ZSHDIR)/_in.rexecd
-	rm -rf $(D)$(DOCDIR)/rexecd
+	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
 	$(call uninstall_conf,packaging/xinetd,$(XINETDDIR)/rexec)
@@ -65,4 +65,4 @@ uninstall-server:
 
 uninstall-client:
 	rm -f $(D)$(BINDIR)/rexec $(D)$(MANDIR)/man1/rexec.1 $(D)$(MANDIR)/man5/rexec.toml.5 $(D)$(BASHDIR)/rexec $(D)$(ZSHDIR)/_rexec
-	rm -rf $(D)$(DOCDIR)/rexec
+	rm -rf "$(D)$(DOCDIR)/rexec"

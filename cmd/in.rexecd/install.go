@@ -112,11 +112,15 @@ func installEntry(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if !changed {
+	switch {
+	case changed:
+		fmt.Fprintf(out, "switched on the entry in %s\n", s.conf)
+	case s.holdsPort(listeners(execPort)):
 		fmt.Fprintf(out, "nothing to do: %s has the entry\n", s.conf)
 		return nil
+	default: // it was never read
+		fmt.Fprintf(out, "%s has the entry\n", s.conf)
 	}
-	fmt.Fprintf(out, "switched on the entry in %s\n", s.conf)
 	if !reload(out, s) {
 		return nil
 	}

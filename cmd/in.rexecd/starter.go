@@ -61,7 +61,7 @@ func contents(path string) string {
 func xinetdEnabled(conf string) bool {
 	entry := false
 	for line := range strings.Lines(conf) {
-		entry = entry || strings.HasPrefix(strings.TrimSpace(line), "service ")
+		entry = entry || isExecService(line)
 		if k, v, ok := xinetdAttribute(line); ok && k == "disable" && v == "yes" {
 			return false
 		}

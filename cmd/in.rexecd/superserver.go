@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Where the inetd family keeps its entries.
@@ -131,8 +134,11 @@ func dropIPv4(conf string) string {
 
 // addXinetd switches the entry on; where a package or the administrator has left none, it writes one.
 func addXinetd(conf, server string) (string, error) {
-	if strings.TrimSpace(conf) == "" {
-		return "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
+	if !slices.ContainsFunc(strings.Split(conf, "\n"), isExecService) {
+		if conf != "" && !strings.HasSuffix(conf, "\n") {
+			conf += "\n"
+		}
+		return conf + "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
 			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
 	}
 	for line := range strings.Lines(conf) {
@@ -148,7 +154,18 @@ func removeXinetd(conf string) string {
 	if strings.TrimSpace(conf) == "" {
 		return conf
 	}
+	for line := range strings.Lines(conf) {
+		if k, v, ok := xinetdAttribute(line); ok && k == "server" && !ours(v) {
+			return conf
+		}
+	}
 	return setDisable(conf, "yes")
+}
+
+// isExecService reports whether a line begins an entry for our service.
+func isExecService(line string) bool {
+	f := strings.Fields(line)
+	return len(f) > 1 && f[0] == "service" && strings.TrimSuffix(f[1], "{") == "exec"
 }
 
 func xinetdAttribute(line string) (name, value string, ok bool) {
@@ -160,9 +177,12 @@ func xinetdAttribute(line string) (name, value string, ok bool) {
 // setDisable gives the attribute "disable" the value yes or no, and adds it where it is missing.
 func setDisable(conf, value string) string {
 	var out strings.Builder
-	found := false
+	found, inside := false, false
 	for line := range strings.Lines(conf) {
-		if k, v, ok := xinetdAttribute(line); ok && k == "disable" {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "service" { // a file may hold others' entries
+			inside = isExecService(line)
+		}
+		if k, v, ok := xinetdAttribute(line); ok && k == "disable" && inside {
 			found = true
 			if v != value {
 				line = line[:strings.Index(line, "=")+1] + " " + value + "\n"
@@ -173,14 +193,28 @@ func setDisable(conf, value string) string {
 	if found {
 		return out.String()
 	}
-	return strings.Replace(conf, "{\n", "{\n\tdisable\t\t= "+value+"\n", 1)
+	out.Reset()
+	inside = false
+	for line := range strings.Lines(conf) {
+		out.WriteString(line)
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "service" {
+			inside = isExecService(line)
+		}
+		if inside && !found && !strings.HasPrefix(strings.TrimSpace(line), "#") && strings.HasSuffix(strings.TrimSpace(line), "{") {
+			found = true
+			out.WriteString("\tdisable\t\t= " + value + "\n")
+		}
+	}
+	return out.String()
 }
 
 // rewrite puts what edit makes of a file's text in its place, at once or not at all, and reports whether it differs. Owner
 // and mode stay; a symbolic link stays one.
 func rewrite(path string, edit func(string) (string, error)) (changed bool, err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if _, err := os.Lstat(path); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err != nil { // a link to nowhere is not ours to replace
+			return false, fmt.Errorf("read entry: %w", err)
+		}
 	}
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -204,8 +238,37 @@ func rewrite(path string, edit func(string) (string, error)) (changed bool, err 
 		}
 	}
 	_, err = tmp.WriteString(text)
-	if err := errors.Join(err, tmp.Chmod(mode), tmp.Chown(uid, gid), tmp.Sync(), os.Rename(tmp.Name(), path)); err != nil {
+	// The owner first: chown takes mode bits away.
+	if err := errors.Join(err, tmp.Chown(uid, gid), tmp.Chmod(mode), copyAttributes(tmp, path), tmp.Sync()); err != nil {
 		return false, fmt.Errorf("write entry: %w", err)
 	}
+	if now, err := os.ReadFile(path); err == nil && string(now) != string(old) {
+		return false, fmt.Errorf("write entry: somebody else has just changed %s: try again", path)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return false, fmt.Errorf("write entry: %w", err)
+	}
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync() // so that it is there after a crash
+		dir.Close()
+	}
 	return true, nil
+}
+
+// copyAttributes gives f what path has besides owner and mode: access list, SELinux label.
+func copyAttributes(f *os.File, path string) error {
+	names := make([]byte, 64<<10)
+	n, err := unix.Listxattr(path, names)
+	if err != nil {
+		return nil // a new file, or a file system without them
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
+		value := make([]byte, 64<<10)
+		if n, err := unix.Getxattr(path, name, value); name != "" && err == nil {
+			if err := unix.Fsetxattr(int(f.Fd()), name, value[:n], 0); err != nil {
+				return fmt.Errorf("keep attribute %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestAnInetdLineForPort512IsRecognised(t *testing.T) {
@@ -75,6 +77,72 @@ func TestTheXinetdEntryIsSwitchedAndKept(t *testing.T) {
 	fresh, err := addXinetd("", "/opt/in.rexecd")
 	if err != nil || !strings.Contains(fresh, "= /opt/in.rexecd\n") {
 		t.Errorf("addXinetd with no entry = %q, %v", fresh, err)
+	}
+}
+
+func TestOnlyOurXinetdEntryIsSwitched(t *testing.T) {
+	const server = "\tserver = /usr/sbin/in.rexecd\n}\n"
+	for _, head := range []string{"service exec\n{\n", "service exec\r\n{\r\n", "service exec\n{ \n", "service exec {\n", "service\texec\n{\n"} {
+		off := removeXinetd(head + server)
+		if !strings.Contains(off, "disable\t\t= yes\n") {
+			t.Errorf("%q stays on: %q", head+server, off)
+		}
+		if xinetdEnabled(off) || !xinetdEnabled(head+server) {
+			t.Errorf("%q: enabled %v; off: %v", head, xinetdEnabled(head+server), xinetdEnabled(off))
+		}
+	}
+	for _, theirs := range []string{"service exec\n{\n\tdisable = no\n\tserver = /usr/libexec/rexecd\n}\n", "# nothing\n"} {
+		if got := removeXinetd(theirs); got != theirs {
+			t.Errorf("%q became %q", theirs, got)
+		}
+	}
+	const login = "service login\n{\n\tdisable = no\n\tserver = /usr/sbin/in.rlogind\n}\n"
+	both := login + "service exec\n{\n\tdisable = no\n" + server
+	if got := setDisable(both, "yes"); !strings.HasPrefix(got, login) || !strings.Contains(got[len(login):], "disable = yes") {
+		t.Errorf("beside another service: %q", got)
+	}
+	got, err := addXinetd("# only a comment", "/x/in.rexecd")
+	if err != nil || !strings.HasPrefix(got, "# only a comment\nservice exec\n{\n\tdisable\t\t= no\n") {
+		t.Errorf("addXinetd to a comment = %q, %v", got, err)
+	}
+}
+
+func TestRewriteLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "inetd.conf")
+	if err := os.WriteFile(file, []byte("a\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	label := "security.rexec-test" // as SELinux' is; for root
+	if os.Geteuid() != 0 {
+		label = "user.rexec-test"
+	}
+	if err := unix.Setxattr(file, label, []byte("v"), 0); err != nil {
+		t.Fatal(err)
+	}
+	add := func(s string) (string, error) { return s + "ours\n", nil }
+	if changed, err := rewrite(file, add); !changed || err != nil {
+		t.Fatalf("rewrite = %v, %v", changed, err)
+	}
+	value := make([]byte, 10)
+	if n, err := unix.Getxattr(file, label, value); err != nil || string(value[:n]) != "v" {
+		t.Errorf("the attribute is %q, %v", value[:max(n, 0)], err)
+	}
+	_, err := rewrite(file, func(s string) (string, error) {
+		return s + "ours\n", os.WriteFile(file, []byte("the administrator's\n"), 0o640)
+	})
+	if text, _ := os.ReadFile(file); err == nil || string(text) != "the administrator's\n" {
+		t.Errorf("edited meanwhile: %q, %v; want the edit kept, and an error", text, err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "nowhere"), link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rewrite(link, add); err == nil {
+		t.Error("a link to nowhere was replaced")
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 2 {
+		t.Errorf("%d files left, want 2", len(names))
 	}
 }
 

@@ -92,6 +92,20 @@ func TestThePackagesFromInstallToPurge(t *testing.T) {
 	lab.Run(t, "systemctl", "enable", "--now", "rexec.socket")
 	runsACommand(t, "after systemctl enable --now")
 
+	// What waits, and who starts it, is the new program after an upgrade.
+	lab.Run(t, "systemctl", "disable", "--now", "rexec.socket")
+	lab.Run(t, "systemctl", "enable", "--now", "rexec-standby.socket")
+	runsACommand(t, "with processes kept ready")
+	dpkg(t, "--force-confold", "-i", built(t, "rexecd"))
+	lab.Eventually(t, "nobody runs the program that was replaced", func() bool {
+		links, _ := filepath.Glob("/proc/[0-9]*/exe")
+		return !slices.ContainsFunc(links, func(link string) bool {
+			to, _ := os.Readlink(link)
+			return strings.HasPrefix(to, "/usr/sbin/in.rexecd") && strings.HasSuffix(to, " (deleted)")
+		})
+	})
+	runsACommand(t, "after the upgrade, with processes kept ready")
+
 	dpkg(t, "-P", "rexecd", "rexec")
 	if left := added(before, files(t)); len(left) != 0 {
 		t.Errorf("left after purge:\n%s", strings.Join(left, "\n"))
