@@ -41,7 +41,7 @@ type Client struct {
 	StderrPorts PortRange
 
 	// StderrTimeout is how long to wait for the stderr connection. 0:
-	// DefaultStderrTimeout.
+	// DefaultStderrTimeout. With StderrAuto never more than half of Timeout.
 	StderrTimeout time.Duration
 
 	// Quirks of this server.

@@ -158,18 +158,17 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 // connecting. It knows no more than the port at that time, so it is the port
 // that it cannot reach or does not want; unless it connects late.
 func (s *Session) answeredBeforeStderr(first opening, port string) error {
-	err := s.onPrimary(first, opening{})
-	if err == nil && !s.client.Quirks.LateStderr {
+	late := s.client.Quirks.LateStderr // it has read the whole request
+	switch err := s.onPrimary(first, opening{}); {
+	case err != nil && late:
+		return err
+	case err != nil:
+		return &DialError{Addr: port, Stderr: true, Err: err}
+	case !late:
 		return &ProtocolError{"accept stderr connection", errors.New("the server said yes before it was told what to run")}
 	}
-	if err == nil {
-		s.client.trace("the server did not connect for stderr: going on with one connection")
-		return nil
-	}
-	if s.client.Quirks.LateStderr {
-		return err // it has read the whole request
-	}
-	return &DialError{Addr: port, Stderr: true, Err: err}
+	s.client.trace("the server did not connect for stderr: going on with one connection")
+	return nil
 }
 
 func (s *Session) ask(ctx context.Context, request []byte) error {
@@ -203,9 +202,10 @@ func (s *Session) send(data []byte, doing string) error {
 	return &ProtocolError{doing, err}
 }
 
-// Wait returns when the command's output has ended on all connections: nil,
-// or why it ended before its time. rexecd(8) has no exit status to give. A
-// *RefusedError comes from servers that say yes first and no afterwards.
+// Wait returns when the command's output has ended on all connections: nil, or
+// why it ended before its time, or what reading Stdin failed with. rexecd(8) has
+// no exit status to give. A *RefusedError comes from servers that say yes first
+// and no afterwards.
 func (s *Session) Wait() error {
 	if s.stop == nil {
 		return ErrNotStarted
