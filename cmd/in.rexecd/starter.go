@@ -57,18 +57,6 @@ func contents(path string) string {
 	return string(text)
 }
 
-// xinetdEnabled reports whether conf has an entry that is on; without the attribute "disable" it is.
-func xinetdEnabled(conf string) bool {
-	entry := false
-	for line := range strings.Lines(conf) {
-		entry = entry || isExecService(line)
-		if k, v, ok := xinetdAttribute(line); ok && k == "disable" && v == "yes" {
-			return false
-		}
-	}
-	return entry
-}
-
 // checkFirewall can only hint: whether a packet gets here is decided in many places.
 func checkFirewall(options) []finding {
 	for _, dir := range processes() {

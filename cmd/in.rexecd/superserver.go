@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -130,82 +129,6 @@ func dropIPv4(conf string) string {
 		}
 	}
 	return kept.String()
-}
-
-// addXinetd switches the entry on; where a package or the administrator has left none, it writes one.
-func addXinetd(conf, server string) (string, error) {
-	if !slices.ContainsFunc(strings.Split(conf, "\n"), isExecService) {
-		if conf != "" && !strings.HasSuffix(conf, "\n") {
-			conf += "\n"
-		}
-		return conf + "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
-			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
-	}
-	for line := range strings.Lines(conf) {
-		if k, v, ok := xinetdAttribute(line); ok && k == "server" && !ours(v) {
-			return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, v)
-		}
-	}
-	return setDisable(conf, "no"), nil
-}
-
-// removeXinetd switches the entry off and leaves the rest: it may hold the site's only_from.
-func removeXinetd(conf string) string {
-	if strings.TrimSpace(conf) == "" {
-		return conf
-	}
-	for line := range strings.Lines(conf) {
-		if k, v, ok := xinetdAttribute(line); ok && k == "server" && !ours(v) {
-			return conf
-		}
-	}
-	return setDisable(conf, "yes")
-}
-
-// isExecService reports whether a line begins an entry for our service.
-func isExecService(line string) bool {
-	f := strings.Fields(line)
-	return len(f) > 1 && f[0] == "service" && strings.TrimSuffix(f[1], "{") == "exec"
-}
-
-func xinetdAttribute(line string) (name, value string, ok bool) {
-	name, value, ok = strings.Cut(line, "=")
-	name = strings.TrimSpace(name)
-	return name, strings.TrimSpace(value), ok && !strings.HasPrefix(name, "#")
-}
-
-// setDisable gives the attribute "disable" the value yes or no, and adds it where it is missing.
-func setDisable(conf, value string) string {
-	var out strings.Builder
-	found, inside := false, false
-	for line := range strings.Lines(conf) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "service" { // a file may hold others' entries
-			inside = isExecService(line)
-		}
-		if k, v, ok := xinetdAttribute(line); ok && k == "disable" && inside {
-			found = true
-			if v != value {
-				line = line[:strings.Index(line, "=")+1] + " " + value + "\n"
-			}
-		}
-		out.WriteString(line)
-	}
-	if found {
-		return out.String()
-	}
-	out.Reset()
-	inside = false
-	for line := range strings.Lines(conf) {
-		out.WriteString(line)
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "service" {
-			inside = isExecService(line)
-		}
-		if inside && !found && !strings.HasPrefix(strings.TrimSpace(line), "#") && strings.HasSuffix(strings.TrimSpace(line), "{") {
-			found = true
-			out.WriteString("\tdisable\t\t= " + value + "\n")
-		}
-	}
-	return out.String()
 }
 
 // rewrite puts what edit makes of a file's text in its place, at once or not at all, and reports whether it differs. Owner

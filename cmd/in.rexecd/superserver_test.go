@@ -98,8 +98,14 @@ func TestOnlyOurXinetdEntryIsSwitched(t *testing.T) {
 	}
 	const login = "service login\n{\n\tdisable = no\n\tserver = /usr/sbin/in.rlogind\n}\n"
 	both := login + "service exec\n{\n\tdisable = no\n" + server
-	if got := setDisable(both, "yes"); !strings.HasPrefix(got, login) || !strings.Contains(got[len(login):], "disable = yes") {
-		t.Errorf("beside another service: %q", got)
+	for _, conf := range []string{both, both + login} {
+		off := removeXinetd(conf)
+		if want := strings.Replace(conf, "exec\n{\n\tdisable = no", "exec\n{\n\tdisable = yes", 1); off != want {
+			t.Errorf("beside another service: %q; want %q", off, want)
+		}
+		if on, err := addXinetd(off, "/x"); on != conf || err != nil {
+			t.Errorf("switched on again: %q, %v; want %q", on, err, conf)
+		}
 	}
 	got, err := addXinetd("# only a comment", "/x/in.rexecd")
 	if err != nil || !strings.HasPrefix(got, "# only a comment\nservice exec\n{\n\tdisable\t\t= no\n") {

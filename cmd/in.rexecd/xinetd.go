@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// addXinetd switches the entry on; where a package or the administrator has left none, it writes one.
+func addXinetd(conf, server string) (string, error) {
+	before, entry, after := cutXinetd(conf)
+	switch {
+	case entry == "":
+		if conf != "" && !strings.HasSuffix(conf, "\n") {
+			conf += "\n"
+		}
+		return conf + "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
+			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
+	case !ours(xinetdProgram(entry)):
+		return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, xinetdProgram(entry))
+	}
+	return before + setDisable(entry, "no") + after, nil
+}
+
+// removeXinetd switches the entry off and leaves the rest: it may hold the site's only_from.
+func removeXinetd(conf string) string {
+	before, entry, after := cutXinetd(conf)
+	if entry == "" || !ours(xinetdProgram(entry)) {
+		return conf
+	}
+	return before + setDisable(entry, "yes") + after
+}
+
+// xinetdEnabled reports whether conf has an entry that is on; without the attribute "disable" it is.
+func xinetdEnabled(conf string) bool {
+	_, entry, _ := cutXinetd(conf)
+	for line := range strings.Lines(entry) {
+		if k, v, ok := xinetdAttribute(line); ok && k == "disable" && v == "yes" {
+			return false
+		}
+	}
+	return entry != ""
+}
+
+// cutXinetd cuts a file around the entry of the service exec, which reaches to the head of the next one or to the end: a
+// file may hold others' as well. It is empty if there is none.
+func cutXinetd(conf string) (before, entry, after string) {
+	begin, end, at := -1, len(conf), 0
+	for line := range strings.Lines(conf) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "service" {
+			if begin >= 0 {
+				end = at
+				break
+			}
+			if strings.TrimSuffix(f[1], "{") == "exec" {
+				begin = at
+			}
+		}
+		at += len(line)
+	}
+	if begin < 0 {
+		return conf, "", ""
+	}
+	return conf[:begin], conf[begin:end], conf[end:]
+}
+
+// xinetdProgram is what an entry starts: ours, if it does not say.
+func xinetdProgram(entry string) string {
+	for line := range strings.Lines(entry) {
+		if k, v, ok := xinetdAttribute(line); ok && k == "server" {
+			return v
+		}
+	}
+	return "in.rexecd"
+}
+
+func xinetdAttribute(line string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(line, "=")
+	name = strings.TrimSpace(name)
+	return name, strings.TrimSpace(value), ok && !strings.HasPrefix(name, "#")
+}
+
+// setDisable gives an entry's attribute "disable" the value yes or no, and adds it behind the brace where it is missing.
+func setDisable(entry, value string) string {
+	var with, without strings.Builder
+	found, added := false, false
+	for line := range strings.Lines(entry) {
+		without.WriteString(line)
+		if text := strings.TrimSpace(line); !added && strings.HasSuffix(text, "{") && text[0] != '#' {
+			added = true
+			without.WriteString("\tdisable\t\t= " + value + "\n")
+		}
+		if k, v, ok := xinetdAttribute(line); ok && k == "disable" {
+			found = true
+			if v != value {
+				line = line[:strings.Index(line, "=")+1] + " " + value + "\n"
+			}
+		}
+		with.WriteString(line)
+	}
+	if found {
+		return with.String()
+	}
+	return without.String()
+}
