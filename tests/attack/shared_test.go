@@ -72,7 +72,7 @@ func TestAHomeThatDoesNotAnswerEndsAtTheGraceTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	home := "/home/" + u.Name
-	fs := exec.Command(compile(t, "deaf-fs.c"), home, uid(t, u))
+	fs := exec.Command(compile(t, "deaf-fs.c"), home, uid(t, u), strings.TrimSpace(lab.Run(t, "id", "-g", u.Name)))
 	fs.Stderr = os.Stderr
 	said, err := fs.StdoutPipe()
 	if err != nil {

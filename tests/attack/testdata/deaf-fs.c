@@ -1,5 +1,5 @@
 /*
- * deaf-fs DIR UID: mounts a FUSE file system on DIR, as fusermount3 does for a
+ * deaf-fs DIR UID GID: mounts a FUSE file system on DIR, as fusermount3 does for a
  * user, says "mounted", reads every request and answers none but the first.
  */
 #include <errno.h>
@@ -17,9 +17,9 @@ int main(int argc, char **argv)
 	char options[200];
 	int fd = open("/dev/fuse", O_RDWR);
 
-	if (argc != 3 || fd < 0)
+	if (argc != 4 || fd < 0)
 		return perror("/dev/fuse"), 1;
-	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%s,group_id=%s", fd, argv[2], argv[2]);
+	snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=%s,group_id=%s", fd, argv[2], argv[3]);
 	if (mount("deaf", argv[1], "fuse", MS_NOSUID | MS_NODEV, options) < 0)
 		return perror("mount"), 1;
 	puts("mounted");
