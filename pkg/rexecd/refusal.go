@@ -32,7 +32,14 @@ func (e *refusal) Unwrap() error { return e.reason }
 func refused(public string, reason error) error { return &refusal{public: public, reason: reason} }
 
 // protocolError is a refusal of a peer that said something rexecd(8) does not know.
-func protocolError(public string, reason error) error { return &refusal{public, reason, true, false} }
+func protocolError(public string, reason error) error {
+	return &refusal{public: public, reason: reason, protocol: true}
+}
+
+// withoutStderr is a refusal of a peer whose stderr connection cannot be had.
+func withoutStderr(public string, reason error) error {
+	return &refusal{public: public, reason: reason, protocol: true, noStderr: true}
+}
 
 // How long, and for how many bytes, a refused peer is listened to, so that the
 // line it was sent is not lost to a reset.

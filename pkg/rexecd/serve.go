@@ -120,14 +120,14 @@ func (r *request) dialBack() error {
 	case port == 0:
 		return nil
 	case r.NoStderr:
-		return &refusal{"stderr connections are not permitted here", fmt.Errorf("stderr port %d asked for; the setting stderr is no", port), true, true}
+		return withoutStderr("stderr connections are not permitted here", fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
 	case port < r.StderrMinPort:
 		return protocolError(fmt.Sprintf("stderr port %d is not permitted", port), fmt.Errorf("stderr port %d is below stderr_min_port %d", port, r.StderrMinPort))
 	}
 	// Clients wait in accept() with timers of their own (GNU's: 5 seconds).
 	r.stderr, err = r.conn.DialBack(port, min(dialPatience, r.grace.left()))
 	if err != nil {
-		return &refusal{fmt.Sprintf("cannot connect to stderr port %d: %v", port, cause(err)), fmt.Errorf("stderr port %d: %w", port, err), true, true}
+		return withoutStderr(fmt.Sprintf("cannot connect to stderr port %d: %v", port, cause(err)), fmt.Errorf("stderr port %d: %w", port, err))
 	}
 	r.keepAlive(r.stderr)
 	return nil

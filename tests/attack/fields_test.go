@@ -123,7 +123,7 @@ func TestAFloodOfHalfOpenHandlersEndsByItself(t *testing.T) {
 	lab.Eventually(t, "the handlers", func() bool { return len(s.Processes()) == many })
 	private := 0
 	for _, p := range s.Processes() {
-		private += anonymous(p.Pid)
+		private += lab.PrivateDirty(p.Pid)
 	}
 	t.Logf("%d half-open handlers, %d kB of memory of their own each", many, private/many)
 	served(t, s.Addr, u) // meanwhile
@@ -131,15 +131,4 @@ func TestAFloodOfHalfOpenHandlersEndsByItself(t *testing.T) {
 	if took := time.Since(begin); took > 4*time.Second+2*lab.Patience {
 		t.Errorf("they were there for %v", took)
 	}
-}
-
-// anonymous returns the memory in kB that a process shares with no other.
-func anonymous(pid int) (kb int) {
-	for line := range strings.Lines(read(fmt.Sprintf("/proc/%d/smaps_rollup", pid))) {
-		var n int
-		if _, err := fmt.Sscanf(line, "Private_Dirty: %d kB", &n); err == nil {
-			kb += n
-		}
-	}
-	return kb
 }

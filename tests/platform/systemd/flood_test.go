@@ -7,7 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -66,8 +66,8 @@ func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 				return len(handlers()) == bound && closed == unit.closed
 			})
 			private := 0
-			for _, dir := range handlers() {
-				private += privateDirty(dir)
+			for _, pid := range handlers() {
+				private += lab.PrivateDirty(pid)
 			}
 			t.Logf("%d half-open handlers, %d kB of memory of their own each", bound, private/bound)
 			for _, c := range conns {
@@ -79,25 +79,14 @@ func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 	}
 }
 
-// handlers are the folders in /proc of all processes of in.rexecd, without the supervisor.
-func handlers() (found []string) {
+// handlers are all processes of in.rexecd, without the supervisor.
+func handlers() (pids []int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
 		if name, _ := os.ReadFile(dir + "/comm"); string(name) == "in.rexecd\n" {
-			found = append(found, dir)
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			pids = append(pids, pid)
 		}
 	}
-	return found
-}
-
-// privateDirty is the memory in kB that a process shares with no other.
-func privateDirty(dir string) (kb int) {
-	text, _ := os.ReadFile(dir + "/smaps_rollup")
-	for line := range strings.Lines(string(text)) {
-		var n int
-		if _, err := fmt.Sscanf(line, "Private_Dirty: %d kB", &n); err == nil {
-			kb += n
-		}
-	}
-	return kb
+	return pids
 }
