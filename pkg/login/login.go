@@ -1,5 +1,5 @@
-// Package login is one PAM transaction from its start to its end: who is it,
-// may they, open their session, close it again.
+// Package login is one PAM transaction from its start to its end: authenticate
+// the user, check the account, open the session, close it again.
 //
 // Every method must be called on the first thread of the process: pam_loginuid
 // is refused on any other, and session keyrings, namespaces and SELinux's exec
@@ -19,21 +19,30 @@ import (
 // Config says which PAM stack is run.
 type Config struct {
 	Service string // the file in /etc/pam.d
-	ConfDir string // another folder than /etc/pam.d; for tests
+	ConfDir string // another directory than /etc/pam.d; for tests
 }
 
 // A Login is the transaction, and remembers what it opened: Close undoes that,
 // whatever it is.
 type Login struct {
+	// Renamed decides about a module that changes PAM_USER. It is called after
+	// pam_authenticate, pam_acct_mgmt or the session's opening with the new
+	// name, and returns nil if that is only another spelling of the user's own:
+	// pam_winbind and pam_sss write the canonical name back. An error refuses
+	// the login, and so does a Renamed that is nil. The name is whatever the
+	// module made of what the peer sent; the account that it belongs to must be
+	// looked up and compared, both its name and its user ID.
+	Renamed func(name string) error
+
 	tx       *pam.Transaction
 	password []byte   // answer to the one prompt without echo; nil once given
-	user     string   // answer to a prompt with echo
-	messages []string // what modules said during the call that runs
+	user     string   // PAM_USER, and the answer to a prompt with echo
+	messages []string // the modules' messages during the current call
 	creds    bool     // setcred has been tried
 	session  bool     // open_session has been tried
 }
 
-// Limits of what is kept of the modules' talk.
+// Limits of the messages that are kept.
 const (
 	maxMessages = 8
 	maxMessage  = 256 // bytes
@@ -43,7 +52,7 @@ const (
 type Error struct {
 	Call    string // "authenticate", "acct_mgmt", …
 	Status  error  // PAM's own status
-	Message string // the line that a module gave the user for it, if any
+	Message string // the line that a module sent the user about it, if any
 }
 
 func (e *Error) Error() string {
@@ -55,16 +64,16 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Status }
 
-// PasswordExpired tells whether only a new password would let the user in.
+// PasswordExpired reports whether only a new password would let the user in.
 func (e *Error) PasswordExpired() bool {
 	return errors.Is(e.Status, pam.ErrNewAuthtokReqd) || errors.Is(e.Status, pam.ErrAuthtokExpired)
 }
 
-// AccountExpired tells whether the account's time is over.
+// AccountExpired reports whether the account itself has expired.
 func (e *Error) AccountExpired() bool { return errors.Is(e.Status, pam.ErrAcctExpired) }
 
-// Start begins a transaction, which loads the stack's modules. Nothing is known
-// of the peer yet, so it can be done before there is one.
+// Start begins a transaction, which loads the stack's modules. It needs to know
+// nothing of the peer, so it may come before there is one.
 func Start(c Config) (*Login, error) {
 	l := &Login{}
 	var err error
@@ -83,9 +92,9 @@ func Start(c Config) (*Login, error) {
 	return l, nil
 }
 
-// RespondPAM is the conversation. There is nobody to ask: the one prompt
-// without echo gets the password, a prompt with echo the user name, and what
-// modules say is kept. Everything else is an error, a second question too.
+// RespondPAM is the conversation. Nobody can be asked: the one prompt without
+// echo gets the password, a prompt with echo the user name, and the modules'
+// messages are kept. Anything else is an error, a second password prompt too.
 func (l *Login) RespondPAM(style pam.Style, msg string) (string, error) {
 	switch style {
 	case pam.PromptEchoOff:
@@ -140,16 +149,26 @@ func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) e
 	return l.sameUser()
 }
 
-// sameUser is an error when a module has mapped the user's name to another: the
-// passwd entry, the log and the server's own checks are about the first.
+// sameUser returns an error if a module has mapped the user to another account:
+// the passwd entry, the log and the server's own checks are about the first.
 func (l *Login) sameUser() error {
-	if now, err := l.tx.GetItem(pam.User); err != nil || now != l.user {
+	now, err := l.tx.GetItem(pam.User)
+	switch {
+	case err != nil:
+		return &Error{Call: "get_item", Status: err}
+	case now == l.user:
+		return nil
+	case l.Renamed == nil:
 		return fmt.Errorf("a PAM module changed the user to %q", now)
 	}
+	if err := l.Renamed(now); err != nil {
+		return fmt.Errorf("a PAM module changed the user to %q: %w", now, err)
+	}
+	l.user = now
 	return nil
 }
 
-// Account asks whether the user, now proven, may come in here and now.
+// Account checks whether the authenticated user may log in here and now.
 func (l *Login) Account(nullok bool) error {
 	flags := pam.DisallowNullAuthtok
 	if nullok {
@@ -225,7 +244,7 @@ func (l *Login) Close() error {
 	return err
 }
 
-// call runs one PAM function and keeps what the modules say meanwhile.
+// call runs one PAM function and keeps the messages that its modules send.
 func (l *Login) call(name string, f func(pam.Flags) error, flags pam.Flags) error {
 	l.messages = nil
 	if err := f(flags); err != nil {
@@ -234,7 +253,8 @@ func (l *Login) call(name string, f func(pam.Flags) error, flags pam.Flags) erro
 	return nil
 }
 
-// firstLine is the first line that a module said, without control characters.
+// firstLine returns the first line of the messages that is not empty, without
+// control characters.
 func firstLine(messages []string) string {
 	for _, m := range messages {
 		for line := range strings.Lines(m) {

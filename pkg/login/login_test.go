@@ -162,34 +162,6 @@ func TestStartFailsWithoutAConfiguration(t *testing.T) {
 	}
 }
 
-func TestModuleThatChangesTheUserIsRefused(t *testing.T) {
-	for _, tt := range []struct {
-		at, user string
-		call     func(l *Login) error
-	}{
-		{"auth", "root", func(l *Login) error { return nil }},
-		{"auth", "alic", func(l *Login) error { return nil }},
-		{"acct", "root", func(l *Login) error { return l.Account(false) }},
-		{"open", "root", func(l *Login) error { return l.Open() }},
-	} {
-		t.Run(tt.at+" "+tt.user, func(t *testing.T) {
-			options := "user=" + tt.user + " at=" + tt.at
-			l := start(t, "auth required %s "+options+"\naccount required %s "+options+"\nsession required %s "+options+"\n")
-			err := l.Authenticate("192.0.2.7", "alice", []byte("x"), false)
-			if err == nil {
-				err = tt.call(l)
-			}
-			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("changed the user to %q", tt.user)) {
-				t.Errorf("%v; want the change named", err)
-			}
-		})
-	}
-	l := start(t, "auth required %s user=alice\naccount required %s user=alice\nsession required %s user=alice\n")
-	if err := all(l, "alice", "x"); err != nil {
-		t.Errorf("the same name again = %v; want no error", err)
-	}
-}
-
 // record runs f on a stack whose module notes its calls, and returns them.
 func record(t *testing.T, options string, f func(l *Login)) []string {
 	t.Helper()

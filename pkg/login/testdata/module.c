@@ -1,9 +1,10 @@
 /*
- * A PAM module for the tests, told by its arguments what to do:
+ * A PAM module for the tests. Its arguments determine what it does:
  *
  *   record=FILE   append a line for every call: function, flags, user, rhost, tty, service
  *   fail=CALL     answer PAM_PERM_DENIED to that call (auth, setcred, acct, open, close)
  *   user=NAME     change PAM_USER in every call, or with at=CALL in that one
+ *   lower         change PAM_USER to lower case, as pam_winbind's canonical names; with at=CALL in that one
  *   prompts=N     ask for the password N times in auth
  *   want=TEXT     auth_err unless every answer is this text
  *   talk          say several things, and ask, in one call of the conversation
@@ -13,6 +14,7 @@
  */
 #include <security/pam_modules.h>
 #include <security/pam_ext.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,15 @@ static int run(pam_handle_t *pamh, const char *call, int flags, int argc, const 
 			return PAM_SYSTEM_ERR;
 		fprintf(f, "%s %#x %s %s %s %s\n", call, flags, item(pamh, PAM_USER), item(pamh, PAM_RHOST), item(pamh, PAM_TTY), item(pamh, PAM_SERVICE));
 		fclose(f);
+	}
+	if (option(argc, argv, "lower") != NULL && (at == NULL || strcmp(at, call) == 0)) {
+		char *name = strdup(item(pamh, PAM_USER));
+		if (name == NULL)
+			return PAM_BUF_ERR;
+		for (char *c = name; *c != '\0'; c++)
+			*c = (char)tolower((unsigned char)*c);
+		pam_set_item(pamh, PAM_USER, name);
+		free(name);
 	}
 	if ((value = option(argc, argv, "user")) != NULL && (at == NULL || strcmp(at, call) == 0))
 		pam_set_item(pamh, PAM_USER, value);
