@@ -24,7 +24,7 @@ var capabilityNames = [unix.CAP_LAST_CAP + 1]string{
 }
 
 // keepCapabilities is the setting of that name.
-func keepCapabilities(s *rexecd.Server, v any) bool {
+func keepCapabilities(s *rexecd.Config, v any) bool {
 	if v == "all" {
 		return true
 	}

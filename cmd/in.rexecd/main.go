@@ -19,6 +19,7 @@ import (
 	_ "rexecd/cmd/in.rexecd/before"
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
+	"rexecd/pkg/login"
 	"rexecd/pkg/rexecd"
 )
 
@@ -88,21 +89,22 @@ func serve(o options, bad error) int {
 		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
 		return exitUsage
 	}
-	if o.refuse {
-		return refuse(log, conn)
-	}
-	server, err := o.server()
+	config, err := o.server()
+	server := &rexecd.Server{Config: config, Log: log, Exit: os.Exit}
 	if err = errors.Join(bad, err); err != nil {
-		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: err})
-		rexecd.Refuse(conn, "Try again.")
+		server.Decline(conn, rexecd.Misconfigured(err))
 		return exitError
 	}
-	server.Log, server.Exit = log, os.Exit
-	return serveConn(server, conn)
+	if o.refuse {
+		server.Decline(conn, rexecd.TooManySessions())
+		return exitOK
+	}
+	return serveConn(server, conn, nil)
 }
 
-// serveConn serves a connection to its end.
-func serveConn(server *rexecd.Server, conn *inetd.Conn) int {
+// serveConn serves a connection to its end; tx is a PAM transaction that waits for
+// it, or nil.
+func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	defer func() {
 		// The peer is told nothing of it, and descriptor 2 leads nowhere.
 		if fault := recover(); fault != nil {
@@ -110,7 +112,7 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn) int {
 			os.Exit(exitError)
 		}
 	}()
-	server.Serve(conn)
+	server.Serve(conn, tx)
 	return exitOK
 }
 

@@ -78,7 +78,7 @@ func exempt(t *penalty.Table, v any) bool {
 
 // applyPenalties applies the table [penalties] and takes it out of the values.
 // Its errors begin with the line.
-func applyPenalties(s *rexecd.Server, values map[string]any, text string) error {
+func applyPenalties(s *rexecd.Config, values map[string]any, text string) error {
 	value, ok := values["penalties"]
 	if !ok {
 		return nil

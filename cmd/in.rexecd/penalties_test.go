@@ -12,7 +12,7 @@ import (
 )
 
 func TestPenaltySettingsAreApplied(t *testing.T) {
-	s := &rexecd.Server{Penalties: penalty.Default()}
+	s := &rexecd.Config{Penalties: penalty.Default()}
 	err := apply(s, `grace = 20
 [penalties]
 authfail = 7
@@ -60,7 +60,7 @@ func TestAWrongPenaltySettingNamesItselfAndItsLine(t *testing.T) {
 		{"\npenalties = true", `2: penalties = true: must be a table, [penalties]`},
 		{"[penalties]\nenabled = false\nmin = -5", `3: min = -5: must be`},
 	} {
-		err := apply(&rexecd.Server{Penalties: penalty.Default()}, c.text)
+		err := apply(&rexecd.Config{Penalties: penalty.Default()}, c.text)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%q: %v; want %s", c.text, err, c.want)
 		}

@@ -12,8 +12,6 @@ import (
 	"github.com/BurntSushi/toml"
 	"golang.org/x/sys/unix"
 
-	"rexecd/pkg/login"
-	"rexecd/pkg/penalty"
 	"rexecd/pkg/rexecd"
 )
 
@@ -27,36 +25,48 @@ const service = "rexec"
 type setting struct {
 	key     string
 	allowed string // for the error
-	set     func(s *rexecd.Server, value any) bool
+	set     func(s *rexecd.Config, value any) bool
 }
 
 var settings = []setting{
-	{"grace", "a number of seconds from 1 to 3600", number(1, 3600, func(s *rexecd.Server, n int) { s.Grace = time.Duration(n) * time.Second })},
-	{"permit_root", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitRoot })},
-	{"permit_empty_password", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitEmptyPassword })},
-	{"log_command", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LogCommand })},
-	{"login_shell", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LoginShell })},
-	{"stderr_min_port", "a port number from 1 to 65535", number(1, 65535, func(s *rexecd.Server, n int) { s.StderrMinPort = n })},
-	{"stderr", `"yes" or "no"`, choice("yes", "no", func(s *rexecd.Server) *bool { return &s.NoStderr })},
-	{"keepalive", "true or false", func(s *rexecd.Server, v any) bool {
+	{"grace", "a number of seconds from 1 to 3600", number(1, 3600, func(s *rexecd.Config, n int) { s.Grace = time.Duration(n) * time.Second })},
+	{"permit_root", "true or false", boolean(func(s *rexecd.Config) *bool { return &s.PermitRoot })},
+	{"permit_empty_password", "true or false", boolean(func(s *rexecd.Config) *bool { return &s.PermitEmptyPassword })},
+	{"log_command", "true or false", boolean(func(s *rexecd.Config) *bool { return &s.LogCommand })},
+	{"login_shell", "true or false", boolean(func(s *rexecd.Config) *bool { return &s.LoginShell })},
+	{"stderr_min_port", "a port number from 1 to 65535", number(1, 65535, func(s *rexecd.Config, n int) { s.Stderr.MinPort = n })},
+	{"stderr", `"yes" or "no"`, choice("yes", "no", func(s *rexecd.Config, yes bool) { s.Stderr.Allow = yes })},
+	{"keepalive", "true or false", func(s *rexecd.Config, v any) bool {
 		on, ok := v.(bool)
-		s.NoKeepAlive = !on
+		s.KeepAlive.On = on
 		return ok
 	}},
-	{"on_disconnect", `"continue" or "hangup"`, choice("continue", "hangup", func(s *rexecd.Server) *bool { return &s.HangupOnLoss })},
-	{"close_on_exit", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.CloseOnExit })},
+	{"on_disconnect", `"continue" or "hangup"`, choice("continue", "hangup", func(s *rexecd.Config, yes bool) {
+		s.OnDisconnect = rexecd.Hangup
+		if yes {
+			s.OnDisconnect = rexecd.Continue
+		}
+	})},
+	{"close_on_exit", "true or false", func(s *rexecd.Config, v any) bool {
+		shutdown, ok := v.(bool)
+		s.OnExit = rexecd.Leave
+		if shutdown {
+			s.OnExit = rexecd.Shutdown
+		}
+		return ok
+	}},
 	{"keep_capabilities", `"all" or a list of capabilities, which are ` + strings.Join(capabilityNames[:], ", "), keepCapabilities},
 }
 
-func boolean(field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) (ok bool) {
+func boolean(field func(*rexecd.Config) *bool) func(*rexecd.Config, any) bool {
+	return func(s *rexecd.Config, v any) (ok bool) {
 		*field(s), ok = v.(bool)
 		return ok
 	}
 }
 
-func number(least, most int64, set func(*rexecd.Server, int)) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) bool {
+func number(least, most int64, set func(*rexecd.Config, int)) func(*rexecd.Config, any) bool {
+	return func(s *rexecd.Config, v any) bool {
 		n, ok := v.(int64)
 		if ok = ok && least <= n && n <= most; ok {
 			set(s, int(n))
@@ -66,16 +76,16 @@ func number(least, most int64, set func(*rexecd.Server, int)) func(*rexecd.Serve
 }
 
 // choice is a setting of two words, the first the default.
-func choice(off, on string, field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) bool {
-		*field(s) = v == on
-		return v == on || v == off
+func choice(first, second string, set func(c *rexecd.Config, first bool)) func(*rexecd.Config, any) bool {
+	return func(c *rexecd.Config, v any) bool {
+		set(c, v == first)
+		return v == first || v == second
 	}
 }
 
 // server makes a server of the settings file and the flags, which have the last word.
-func (o options) server() (*rexecd.Server, error) {
-	s := &rexecd.Server{PAM: login.Config{Service: service}, Grace: 60 * time.Second, StderrMinPort: 1024, Penalties: penalty.Default()}
+func (o options) server() (rexecd.Config, error) {
+	s := rexecd.DefaultConfig()
 	file := o.config
 	if file == "" {
 		file = defaultConfig
@@ -84,22 +94,26 @@ func (o options) server() (*rexecd.Server, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.config == "":
 	case err != nil:
-		return nil, err
+		return s, err
 	default:
-		if err := apply(s, string(text)); err != nil {
-			return nil, fmt.Errorf("%s:%w", file, err)
+		if err := apply(&s, string(text)); err != nil {
+			return s, fmt.Errorf("%s:%w", file, err)
 		}
 	}
 	if os.Geteuid() != 0 {
 		s.Penalties = nil // there is nobody but the invoking user to guess, and /run is root's
 	}
-	s.CloseOnExit = s.CloseOnExit || o.closeOnExit
-	s.NoKeepAlive = s.NoKeepAlive || o.noKeepAlive
+	if o.closeOnExit {
+		s.OnExit = rexecd.Shutdown
+	}
+	if o.noKeepAlive {
+		s.KeepAlive.On = false
+	}
 	return s, nil
 }
 
 // apply applies the text of a settings file. Its errors begin with the line.
-func apply(s *rexecd.Server, text string) error {
+func apply(s *rexecd.Config, text string) error {
 	if !setsAnything(text) { // as shipped
 		return nil
 	}
@@ -156,7 +170,7 @@ func lineOf(text, key string) int {
 func (known setting) wrong(v any) string {
 	list, _ := v.([]any)
 	for _, v := range list {
-		if !known.set(&rexecd.Server{}, []any{v}) {
+		if !known.set(&rexecd.Config{}, []any{v}) {
 			return "[" + written(v) + "]"
 		}
 	}

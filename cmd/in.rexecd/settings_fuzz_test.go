@@ -5,9 +5,6 @@ import (
 	"regexp"
 	"testing"
 	"time"
-
-	"rexecd/pkg/penalty"
-	"rexecd/pkg/rexecd"
 )
 
 // Whatever the file holds: a server with values in their ranges, or an error that names a line of it.
@@ -22,15 +19,15 @@ func FuzzSettings(f *testing.F) {
 	f.Add("grace = 1e3\n'grace'=1")
 	line := regexp.MustCompile(`^[0-9]+: `)
 	f.Fuzz(func(t *testing.T, text string) {
-		s := &rexecd.Server{Grace: time.Minute, StderrMinPort: 1024, Penalties: penalty.Default()}
+		s := defaults()
 		if err := apply(s, text); err != nil {
 			if !line.MatchString(err.Error()) {
 				t.Errorf("%q: the error names no line: %v", text, err)
 			}
 			return
 		}
-		if s.Grace < time.Second || s.Grace > time.Hour || s.StderrMinPort < 1 || s.StderrMinPort > 65535 {
-			t.Errorf("%q: grace %v, port %d", text, s.Grace, s.StderrMinPort)
+		if s.Grace < time.Second || s.Grace > time.Hour || s.Stderr.MinPort < 1 || s.Stderr.MinPort > 65535 {
+			t.Errorf("%q: grace %v, port %d", text, s.Grace, s.Stderr.MinPort)
 		}
 		if k := s.KeepCapabilities; k != nil && *k>>len(capabilityNames) != 0 {
 			t.Errorf("%q: capabilities %#x", text, *k)

@@ -18,36 +18,36 @@ import (
 )
 
 // defaults is what server makes of no settings and no flags.
-func defaults() *rexecd.Server { return &rexecd.Server{Grace: time.Minute, StderrMinPort: 1024} }
+func defaults() *rexecd.Config { c := rexecd.DefaultConfig(); return &c }
 
 func TestEverySettingIsApplied(t *testing.T) {
 	for _, tt := range []struct {
 		text string
-		want func(s *rexecd.Server)
+		want func(s *rexecd.Config)
 	}{
-		{"", func(*rexecd.Server) {}},
-		{"# nothing\n\n", func(*rexecd.Server) {}},
-		{"grace = 1", func(s *rexecd.Server) { s.Grace = time.Second }},
-		{"grace = 3600", func(s *rexecd.Server) { s.Grace = time.Hour }},
-		{"permit_root = true", func(s *rexecd.Server) { s.PermitRoot = true }},
-		{"permit_root = false", func(*rexecd.Server) {}},
-		{"permit_empty_password = true", func(s *rexecd.Server) { s.PermitEmptyPassword = true }},
-		{"log_command = true", func(s *rexecd.Server) { s.LogCommand = true }},
-		{"login_shell = true", func(s *rexecd.Server) { s.LoginShell = true }},
-		{"stderr_min_port = 1", func(s *rexecd.Server) { s.StderrMinPort = 1 }},
-		{"stderr_min_port = 65535", func(s *rexecd.Server) { s.StderrMinPort = 65535 }},
-		{"stderr = \"no\"", func(s *rexecd.Server) { s.NoStderr = true }},
-		{"stderr = \"yes\"", func(*rexecd.Server) {}},
-		{"keepalive = false", func(s *rexecd.Server) { s.NoKeepAlive = true }},
-		{"keepalive = true", func(*rexecd.Server) {}},
-		{"on_disconnect = \"hangup\"", func(s *rexecd.Server) { s.HangupOnLoss = true }},
-		{"on_disconnect = \"continue\"", func(*rexecd.Server) {}},
-		{"close_on_exit = true", func(s *rexecd.Server) { s.CloseOnExit = true }},
-		{"keep_capabilities = \"all\"", func(*rexecd.Server) {}},
+		{"", func(*rexecd.Config) {}},
+		{"# nothing\n\n", func(*rexecd.Config) {}},
+		{"grace = 1", func(s *rexecd.Config) { s.Grace = time.Second }},
+		{"grace = 3600", func(s *rexecd.Config) { s.Grace = time.Hour }},
+		{"permit_root = true", func(s *rexecd.Config) { s.PermitRoot = true }},
+		{"permit_root = false", func(*rexecd.Config) {}},
+		{"permit_empty_password = true", func(s *rexecd.Config) { s.PermitEmptyPassword = true }},
+		{"log_command = true", func(s *rexecd.Config) { s.LogCommand = true }},
+		{"login_shell = true", func(s *rexecd.Config) { s.LoginShell = true }},
+		{"stderr_min_port = 1", func(s *rexecd.Config) { s.Stderr.MinPort = 1 }},
+		{"stderr_min_port = 65535", func(s *rexecd.Config) { s.Stderr.MinPort = 65535 }},
+		{"stderr = \"no\"", func(s *rexecd.Config) { s.Stderr.Allow = false }},
+		{"stderr = \"yes\"", func(*rexecd.Config) {}},
+		{"keepalive = false", func(s *rexecd.Config) { s.KeepAlive.On = false }},
+		{"keepalive = true", func(*rexecd.Config) {}},
+		{"on_disconnect = \"hangup\"", func(s *rexecd.Config) { s.OnDisconnect = rexecd.Hangup }},
+		{"on_disconnect = \"continue\"", func(*rexecd.Config) {}},
+		{"close_on_exit = true", func(s *rexecd.Config) { s.OnExit = rexecd.Shutdown }},
+		{"keep_capabilities = \"all\"", func(*rexecd.Config) {}},
 		{"keep_capabilities = []", keep(0)},
 		{"keep_capabilities = [\"cap_chown\", \"cap_checkpoint_restore\"]", keep(1 | 1<<40)},
 		{"keep_capabilities = [\n 'cap_sys_admin', # pam_namespace\n]\n", keep(1 << 21)},
-		{"grace=5\r\n\"permit_root\" = true # yes\n", func(s *rexecd.Server) { s.Grace, s.PermitRoot = 5*time.Second, true }},
+		{"grace=5\r\n\"permit_root\" = true # yes\n", func(s *rexecd.Config) { s.Grace, s.PermitRoot = 5*time.Second, true }},
 	} {
 		got, want := defaults(), defaults()
 		tt.want(want)
@@ -57,8 +57,8 @@ func TestEverySettingIsApplied(t *testing.T) {
 	}
 }
 
-func keep(c session.Capabilities) func(*rexecd.Server) {
-	return func(s *rexecd.Server) { s.KeepCapabilities = &c }
+func keep(c session.Capabilities) func(*rexecd.Config) {
+	return func(s *rexecd.Config) { s.KeepCapabilities = &c }
 }
 
 func TestAWrongSettingNamesItselfItsValueItsLineAndWhatIsAllowed(t *testing.T) {
@@ -183,7 +183,7 @@ func TestFlagsHaveTheLastWordOverTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := fmt.Sprint(s.CloseOnExit, s.NoKeepAlive, s.Grace, s.StderrMinPort, s.PAM.Service, s.PermitRoot, s.PermitEmptyPassword)
+		got := fmt.Sprint(s.OnExit == rexecd.Shutdown, !s.KeepAlive.On, s.Grace, s.Stderr.MinPort, s.PAM.Service, s.PermitRoot, s.PermitEmptyPassword)
 		if want := fmt.Sprint(tt.close, tt.noKeep, time.Duration(tt.graceSeconds)*time.Second, tt.stderrPortsFrom, "rexec", false, false); got != want {
 			t.Errorf("server(%q) = %s; want %s", tt.text, got, want)
 		}

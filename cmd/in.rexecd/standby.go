@@ -11,6 +11,7 @@ import (
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
+	"rexecd/pkg/login"
 	"rexecd/pkg/rexecd"
 	"rexecd/pkg/standby"
 )
@@ -63,10 +64,11 @@ func serveFromPlace(o options) int {
 	if err := inetd.DetachStdio(); err != nil {
 		return report(err)
 	}
-	server, bad := o.server()
+	config, bad := o.server()
+	server := &rexecd.Server{Config: config, Log: log, Exit: os.Exit}
+	var tx *login.Login
 	if bad == nil {
-		server.Log, server.Exit = log, os.Exit
-		bad = server.StandBy()
+		tx, bad = server.Preload()
 	}
 	fd, served, err := place.Accept()
 	switch {
@@ -88,21 +90,13 @@ func serveFromPlace(o options) int {
 	}
 	switch {
 	case bad != nil:
-		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: bad})
-	case served:
-		return serveConn(server, conn)
-	default:
-		return refuse(log, conn)
+		server.Decline(conn, rexecd.Misconfigured(bad))
+		return exitError
+	case !served:
+		server.Decline(conn, rexecd.TooManySessions())
+		return exitOK
 	}
-	rexecd.Refuse(conn, "Try again.")
-	return exitError
-}
-
-// refuse refuses a connection that is one too many from its source.
-func refuse(log *audit.Log, conn *inetd.Conn) int {
-	log.Write(audit.Event{Kind: audit.Penalised, Peer: conn.Peer, Reason: errors.New("too many sessions from this source")})
-	rexecd.Refuse(conn, "Try again.")
-	return exitOK
+	return serveConn(server, conn, tx)
 }
 
 // handlerArgs are this process's arguments without those for the supervisor.

@@ -192,9 +192,10 @@ func (c *Conn) drop(max int) {
 	}
 }
 
-// Close closes this process's descriptor. Closing again does nothing.
+// Close closes this process's descriptor. Closing again, or a Conn that is nil,
+// does nothing.
 func (c *Conn) Close() {
-	if c.fd >= 0 {
+	if c != nil && c.fd >= 0 {
 		unix.Close(c.fd)
 		c.fd = -1
 	}

@@ -16,7 +16,6 @@ import (
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
-	"rexecd/pkg/login"
 )
 
 // Serve belongs to a process of its own, whose first thread it runs on: the test
@@ -37,10 +36,12 @@ func TestMain(m *testing.M) {
 
 func serveAlone(config string) int {
 	var s Server
-	if err := json.Unmarshal([]byte(config), &s); err != nil {
+	if err := json.Unmarshal([]byte(config), &s.Config); err != nil {
 		return 3
 	}
-	refusalFloor, refusalJitter = time.Millisecond, 0
+	if os.Getenv("REXECD_TEST_TEXTS") != "" {
+		reword(&diagnostics)
+	}
 	console, err := os.OpenFile(os.Getenv("REXECD_TEST_LOG"), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return 3
@@ -50,7 +51,7 @@ func serveAlone(config string) int {
 		return 3
 	}
 	s.Log, s.Exit = &audit.Log{Console: console}, os.Exit
-	s.Serve(conn)
+	s.Serve(conn, nil)
 	return 0
 }
 
@@ -66,29 +67,25 @@ type served struct {
 
 const permit = "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_permit.so\n"
 
-// begin starts a process for one connection.
-func begin(t *testing.T, s *Server, stack string) *served {
+// begin starts a process for one connection, with the default settings but for
+// those that change sets, and without delays.
+func begin(t *testing.T, change func(*Config), stack string) *served {
 	t.Helper()
+	config := DefaultConfig()
+	config.Penalties, config.RefusalDelay = nil, time.Millisecond
+	if change != nil {
+		change(&config)
+	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{"rexec": stack, "other": "auth required pam_deny.so\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.PAM.ConfDir == "" {
-		s.PAM = login.Config{Service: "rexec", ConfDir: dir}
+	if config.PAM.ConfDir == "" {
+		config.PAM.ConfDir = dir
 	}
-	if s.Grace == 0 {
-		s.Grace = time.Minute
-	}
-	if s.StderrMinPort == 0 {
-		s.StderrMinPort = 1024
-	}
-	config, err := json.Marshal(map[string]any{
-		"PAM": s.PAM, "Grace": s.Grace, "PermitRoot": s.PermitRoot, "PermitEmptyPassword": s.PermitEmptyPassword, "LogCommand": s.LogCommand,
-		"LoginShell": s.LoginShell, "StderrMinPort": s.StderrMinPort, "NoStderr": s.NoStderr, "NoKeepAlive": s.NoKeepAlive,
-		"HangupOnLoss": s.HangupOnLoss, "CloseOnExit": s.CloseOnExit,
-	})
+	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +112,7 @@ func begin(t *testing.T, s *Server, stack string) *served {
 	defer f.Close()
 	r := &served{TCPConn: c.(*net.TCPConn), log: filepath.Join(dir, "log")}
 	r.cmd = exec.Command(os.Args[0])
-	r.cmd.Env = []string{"REXECD_TEST=" + string(config), "REXECD_TEST_LOG=" + r.log, "GOCOVERDIR=" + dir}
+	r.cmd.Env = []string{"REXECD_TEST=" + string(text), "REXECD_TEST_LOG=" + r.log, "GOCOVERDIR=" + dir, "REXECD_TEST_TEXTS=" + os.Getenv("REXECD_TEST_TEXTS")}
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = f, f, f
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -2,121 +2,166 @@ package rexecd
 
 import (
 	"errors"
-	"syscall"
-	"time"
+	"fmt"
+	"os"
 
 	"rexecd/pkg/audit"
-	"rexecd/pkg/inetd"
-	"rexecd/pkg/rexec/wire"
+	"rexecd/pkg/login"
+	"rexecd/pkg/penalty"
 )
 
-// Diagnostics of rexecd(8) that more than one step gives. Scanners and client
-// libraries look for the first, word for word.
-const (
-	loginIncorrect = "Login incorrect."
-	tryAgain       = "Try again."
-)
+// texts are the diagnostics of in.rexecd(8) that this package sends, each once;
+// package wire has those about the length of fields. Nothing compares them: what
+// a refusal means is said by its other fields.
+type texts struct {
+	loginIncorrect, passwordExpired, accountExpired       string
+	tryAgain, tooManyFailed, tooManyOpen                  string
+	portNotPermitted, stderrNotPermitted, stderrUnreached string
+	noHome                                                string
+}
 
-// A refusal has two faces: the public line, which tells a peer no more than
-// rexecd(8) allows, and the reason, which is for the log only.
+// Scanners take a line without "incorrect", "failed", "denied", "invalid" or
+// "bad" for a successful login.
+var diagnostics = texts{
+	loginIncorrect:     "Login incorrect.",
+	passwordExpired:    "Password expired.",
+	accountExpired:     "Account expired.",
+	tryAgain:           "Try again.",
+	tooManyFailed:      "Too many failed logins, try again later.",
+	tooManyOpen:        "Connection refused: too many failed or open logins, try again later.",
+	portNotPermitted:   "stderr port %d is not permitted",
+	stderrNotPermitted: "stderr connections are not permitted here",
+	stderrUnreached:    "cannot connect to stderr port %d: %s",
+	noHome:             "No remote directory.",
+}
+
+// A refusal is why there is no command: the public line, which tells a peer no
+// more than in.rexecd(8) allows, the reason, which is for the log only, and all
+// that follows from it.
 type refusal struct {
-	public   string // empty: nothing is said
-	reason   error
-	protocol bool // the peer did not speak the protocol
-	noStderr bool // or did, but the stderr connection it wants cannot be had
+	public  string // empty: nothing is said
+	reason  error
+	kind    audit.Kind
+	offence penalty.Kind // what the peer's source is charged with: by what the peer is told, not by what happened
+	delayed bool         // the answer's time tells nothing either
 }
 
-func (e *refusal) Error() string { return e.reason.Error() }
-func (e *refusal) Unwrap() error { return e.reason }
+func (r *refusal) Error() string { return r.reason.Error() }
+func (r *refusal) Unwrap() error { return r.reason }
 
-func refused(public string, reason error) error { return &refusal{public: public, reason: reason} }
+// noOffence costs nothing.
+const noOffence = ^penalty.Kind(0)
 
-// protocolError is a refusal of a peer that said something rexecd(8) does not know.
-func protocolError(public string, reason error) error {
-	return &refusal{public: public, reason: reason, protocol: true}
+// badLogin: nobody was authenticated.
+func badLogin(reason error) error {
+	return &refusal{diagnostics.loginIncorrect, reason, audit.Failed, penalty.AuthFail, true}
 }
 
-// withoutStderr is a refusal of a peer whose stderr connection cannot be had.
+// closedAccount: the password was right, the account may not come in, and PAM
+// gave no reason that the peer may know. So it looks like a wrong password, and
+// costs as much: the penalty and fail2ban would tell otherwise.
+func closedAccount(reason error) error {
+	reason = fmt.Errorf("%w; answered as a failed login", reason)
+	return &refusal{diagnostics.loginIncorrect, reason, audit.Refused, penalty.AuthFail, true}
+}
+
+// notAllowed: the password was right, and the user may be told why it is not
+// enough.
+func notAllowed(public string, reason error) error {
+	return &refusal{public, reason, audit.Refused, noOffence, false}
+}
+
+// fault: this host has a fault or a shortage.
+func fault(reason error) error {
+	return &refusal{diagnostics.tryAgain, reason, audit.InternalError, noOffence, false}
+}
+
+// unavailable is a fault that an authenticated user meets.
+func unavailable(reason error) error { return notAllowed(diagnostics.tryAgain, reason) }
+
+// penalised: the source has to wait until earlier failures have run off. Asking
+// does not make it wait longer.
+func penalised(reason error) error {
+	return &refusal{diagnostics.tooManyFailed, reason, audit.Penalised, noOffence, false}
+}
+
+// badProtocol: the peer sent what in.rexecd(8) does not know.
+func badProtocol(public string, reason error) error {
+	return &refusal{public, reason, audit.ProtocolError, penalty.Protocol, false}
+}
+
+// gone: the connection ended before the request did. A port scan, a client that
+// gave up.
+func gone(reason error) error {
+	return &refusal{"", reason, audit.ProtocolError, penalty.NoAuth, false}
+}
+
+// withoutStderr: the peer spoke the protocol, but the stderr connection it wants
+// cannot be had. Its firewall, or the setting stderr.
 func withoutStderr(public string, reason error) error {
-	return &refusal{public: public, reason: reason, protocol: true, noStderr: true}
+	return &refusal{public, reason, audit.ProtocolError, penalty.NoAuth, false}
 }
 
-// How long, and for how many bytes, a refused peer is listened to, so that the
-// line it was sent is not lost to a reset.
-const (
-	lingerTime  = 2 * time.Second
-	lingerBytes = 8 << 20
-)
-
-// refuse splits an error into its two faces: the log gets the one, the peer the
-// other.
-func (r *request) refuse(err error) {
-	said := &refusal{public: tryAgain, reason: err}
-	errors.As(err, &said)
-	var over *graceOver
-	if errors.As(err, &over) {
-		said = &refusal{reason: over, protocol: true} // wherever it was noticed: without a word
-	}
-	offence, penalised := r.offence(said)
-	r.log(audit.Event{Kind: r.kindOf(said), Reason: said.reason})
-	if said.public == loginIncorrect && !r.hold() {
-		said.public = ""
-	}
-	if penalised { // after the hold: other connections of the peer see when it begins
-		r.penalise(offence)
-	}
-	if r.stderr != nil {
-		r.stderr.Close()
-	}
-	Refuse(r.conn, said.public)
+// tooLate: the grace time was over first.
+func tooLate(reason error) error {
+	return &refusal{"", reason, audit.ProtocolError, penalty.GraceExceeded, false}
 }
 
-// kindOf is what the log calls a refusal.
-func (r *request) kindOf(said *refusal) audit.Kind {
-	switch {
-	case said.public == tryAgain && errors.As(said.reason, new(waiting)):
-		return audit.Penalised
-	case said.protocol:
-		return audit.ProtocolError
-	case r.proven:
-		return audit.Refused
-	case said.public == tryAgain: // a fault of this host's, no attempt to be counted
-		return audit.InternalError
-	}
-	return audit.Failed
+// shellFailed: the status byte has been sent, and the user been told.
+func shellFailed(reason error) error { return notAllowed("", reason) }
+
+// Misconfigured is the refusal of every connection while the settings have a
+// mistake.
+func Misconfigured(reason error) error {
+	return &refusal{diagnostics.tryAgain, reason, audit.ConfigError, noOffence, false}
 }
 
-// Refuse sends a peer one line of diagnostics, unless it is empty, and closes
-// the connection: in order when something was said.
-func Refuse(conn *inetd.Conn, public string) {
-	defer conn.Close()
-	if public == "" {
-		return
-	}
-	// In one write: clients read the status byte and the line as they come.
-	line := append([]byte{wire.StatusError}, public+"\n"...)
-	if _, err := conn.Write(line); err == nil {
-		conn.Linger(lingerTime, lingerBytes)
-	}
+// TooManySessions is the refusal of a connection that is one too many from its
+// source.
+func TooManySessions() error {
+	return &refusal{diagnostics.tooManyOpen, errors.New("too many sessions from this source"), audit.Penalised, noOffence, false}
 }
 
-// log writes a record with what is known of the request.
-func (r *request) log(e audit.Event) {
-	e.Peer = r.conn.Peer
-	if r.Request != nil {
-		e.User, e.Invalid = r.User, r.invalid
-		if r.LogCommand {
-			e.Command = r.Command
+// accountRefusal is what an authenticated user may be told of PAM's no to the
+// account.
+func accountRefusal(err error) error { return pamRefusal(err, closedAccount) }
+
+// sessionRefusal is the same of its no to a session.
+func sessionRefusal(err error) error { return pamRefusal(err, unavailable) }
+
+func pamRefusal(err error, otherwise func(error) error) error {
+	var pamErr *login.Error
+	if errors.As(err, &pamErr) {
+		switch {
+		case pamErr.PasswordExpired():
+			return notAllowed(diagnostics.passwordExpired, err) // there is no terminal to change it on
+		case pamErr.AccountExpired():
+			return notAllowed(diagnostics.accountExpired, err)
+		case pamErr.Message != "":
+			return notAllowed(pamErr.Message, err)
 		}
 	}
-	r.Log.Write(e)
+	return otherwise(err)
 }
 
-// cause is the system's own error at the bottom of err.
-func cause(err error) error {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno
+// asRefusal is the refusal in err. The end of the grace time is one wherever it
+// was noticed.
+func asRefusal(err error) *refusal {
+	var over *graceOver
+	if errors.As(err, &over) {
+		err = tooLate(over)
 	}
-	return err
+	var r *refusal
+	if !errors.As(err, &r) {
+		errors.As(fault(err), &r)
+	}
+	return r
+}
+
+// readFailed is the refusal of a peer whose request could not be read.
+func readFailed(grace *deadline, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return tooLate(fmt.Errorf("grace time of %v over: %w", grace.limit, err))
+	}
+	return gone(err)
 }

@@ -18,14 +18,12 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"
-	"rexecd/pkg/penalty"
 )
 
 // The whole of Serve on a real connection, PAM included: whatever a peer sends, it gets nothing, one line that begins
 // with a 1, or a command's answer that begins with a 0, and soon. Nobody but "nobody" is let in, whose shell runs no
 // command (nologin), so that the fuzzer cannot do anything to the machine.
 func FuzzServe(f *testing.F) {
-	refusalFloor, refusalJitter = time.Millisecond, 0
 	if nobody := entryOf("nobody"); !bytes.Contains(nobody, []byte("nologin")) && !bytes.Contains(nobody, []byte("/false")) {
 		f.Fatalf("the shell of nobody could run commands: %q", nobody)
 	}
@@ -41,14 +39,13 @@ func FuzzServe(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		s := &Server{
-			Log: &audit.Log{Console: io.Discard}, PAM: login.Config{Service: "rexec", ConfDir: dir},
-			Grace: 20 * time.Second, StderrMinPort: 1024, LogCommand: true, CloseOnExit: true,
-			Penalties: penalty.Default(), Exit: func(int) { panic("the grace time is over") },
-		}
-		s.Penalties.Dir = filepath.Join(dir, "state")
-		s.Penalties.Exempt = append(s.Penalties.Exempt, netip.MustParsePrefix("128.0.0.0/1")) // and not the peer: it is looked up
-		s.Penalties.Min = time.Hour
+		config := DefaultConfig()
+		config.PAM = login.Config{Service: "rexec", ConfDir: dir}
+		config.Grace, config.RefusalDelay, config.LogCommand, config.OnExit = 20*time.Second, time.Millisecond, true, Shutdown
+		config.Penalties.Dir = filepath.Join(dir, "state")
+		config.Penalties.Exempt = append(config.Penalties.Exempt, netip.MustParsePrefix("128.0.0.0/1")) // and not the peer: it is looked up
+		config.Penalties.Min = time.Hour
+		s := &Server{Config: config, Log: &audit.Log{Console: io.Discard}, Exit: func(int) { panic("the grace time is over") }}
 		begin := time.Now()
 		answer := exchange(t, s, sent)
 		switch {
@@ -142,6 +139,6 @@ func serveOne(s *Server, port chan<- int) error {
 		return err
 	}
 	unix.Close(fd)
-	s.Serve(conn)
+	s.Serve(conn, nil)
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"rexecd/pkg/login"
 )
+
+func rootToo(c *Config) { c.PermitRoot = true }
 
 func TestRefusalsAreSaidOnceAndLoggedOnce(t *testing.T) {
 	user := me(t)
@@ -27,20 +27,20 @@ func TestRefusalsAreSaidOnceAndLoggedOnce(t *testing.T) {
 	closed := regexp.MustCompile(`:\d+$`).ReplaceAllString(closedPort(t), "")
 	for _, tt := range []struct {
 		name, stack, sent string
-		server            Server
+		set               func(*Config)
 		root              bool // opens a session
 		want              string
 		log               string // regular expression of the one line
 	}{
-		{name: "a wrong password", stack: deny, sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "a wrong password", stack: deny, sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01Login incorrect.\n", log: `^Failed password for ` + user + ` FROM: pam_authenticate: .*`},
 		{name: "an unknown user", stack: deny, sent: "\x00nosuch\x00secret\x00id\x00",
 			want: "\x01Login incorrect.\n", log: `^Failed password for invalid user nosuch FROM: pam_authenticate: .*`},
 		{name: "an unknown user whom PAM lets in", stack: permit, sent: "\x00nosuch\x00secret\x00id\x00",
-			want: "\x01Login incorrect.\n", log: `^Refused nosuch FROM: no such user$`},
+			want: "\x01Login incorrect.\n", log: `^Refused nosuch FROM: no such user; answered as a failed login$`},
 		{name: "root", stack: permit, sent: "\x00root\x00secret\x00id\x00",
 			want: "\x01Login incorrect.\n", log: `^Failed password for root FROM: root is not permitted$`},
-		{name: "an empty password", stack: permit, sent: "\x00" + user + "\x00\x00id\x00", server: Server{PermitRoot: true},
+		{name: "an empty password", stack: permit, sent: "\x00" + user + "\x00\x00id\x00", set: rootToo,
 			want: "\x01Login incorrect.\n", log: `FROM: empty passwords are not permitted$`},
 		{name: "an empty name", stack: permit, sent: "\x00\x00secret\x00id\x00",
 			want: "\x01Login incorrect.\n", log: `^Failed password for invalid user "" FROM: no account can have this name$`},
@@ -48,29 +48,29 @@ func TestRefusalsAreSaidOnceAndLoggedOnce(t *testing.T) {
 			want: "\x01Login incorrect.\n", log: `^Failed password for invalid user "-rroot" FROM: no account can have this name$`},
 		{name: "a name like a log line", stack: permit, sent: "\x00a\nAccepted password for root\x00secret\x00id\x00",
 			want: "\x01Login incorrect.\n", log: `^Failed password for invalid user "a\\nAccepted password for root" FROM: no account can have this name$`},
-		{name: "a closed account", stack: "auth required pam_permit.so\naccount required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
-			want: "\x01Login incorrect.\n", log: `^Refused ` + user + ` FROM: pam_acct_mgmt: .*`},
-		{name: "an expired account", stack: debug("acct=acct_expired"), sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "a closed account", stack: "auth required pam_permit.so\naccount required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
+			want: "\x01Login incorrect.\n", log: `^Refused ` + user + ` FROM: pam_acct_mgmt: .*; answered as a failed login$`},
+		{name: "an expired account", stack: debug("acct=acct_expired"), sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01Account expired.\n", log: `^Refused ` + user + ` FROM: pam_acct_mgmt: .*`},
-		{name: "an expired password", stack: debug("acct=new_authtok_reqd"), sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "an expired password", stack: debug("acct=new_authtok_reqd"), sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01Password expired.\n", log: `^Refused ` + user + ` FROM: pam_acct_mgmt: .*`},
-		{name: "a notice", stack: "auth required pam_permit.so\naccount optional pam_echo.so file=" + notice + "\naccount required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "a notice", stack: "auth required pam_permit.so\naccount optional pam_echo.so file=" + notice + "\naccount required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01Closed until noon.\n", log: `^Refused ` + user + ` FROM: pam_acct_mgmt: .*Closed until noon.*`},
-		{name: "no session", root: true, stack: "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "no session", root: true, stack: "auth required pam_permit.so\naccount required pam_permit.so\nsession required pam_deny.so\n", sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01Try again.\n", log: `^Refused ` + user + ` FROM: pam_open_session: .*`},
-		{name: "no session, and a module says so", root: true, stack: debug("open_session=session_err"), sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true},
+		{name: "no session, and a module says so", root: true, stack: debug("open_session=session_err"), sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo,
 			want: "\x01open_session=session_err\n", log: `^Refused ` + user + ` FROM: pam_open_session: .*`},
 		{name: "no credentials", root: true, stack: "auth required pam_permit.so\nauth required pam_debug.so cred=cred_err\naccount required pam_permit.so\nsession required pam_permit.so\n",
-			sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PermitRoot: true}, want: "\x01cred=cred_err\n", log: `^Refused ` + user + ` FROM: pam_setcred: .*`},
-		{name: "no PAM", stack: permit, sent: "\x00" + user + "\x00secret\x00id\x00", server: Server{PAM: login.Config{Service: "rexec", ConfDir: filepath.Join(dir, "absent")}},
+			sent: "\x00" + user + "\x00secret\x00id\x00", set: rootToo, want: "\x01cred=cred_err\n", log: `^Refused ` + user + ` FROM: pam_setcred: .*`},
+		{name: "no PAM", stack: permit, sent: "\x00" + user + "\x00secret\x00id\x00", set: func(c *Config) { c.PAM.ConfDir = filepath.Join(dir, "absent") },
 			want: "\x01Try again.\n", log: `^Internal error FROM: pam_start: .*`},
 		{name: "a port that is no number", stack: permit, sent: "GET / HTTP/1.1\r\n",
 			want: "\x01stderr port is not a number from 0 to 65535\n", log: `^Protocol error FROM: stderr port is not a number from 0 to 65535: "G"$`},
 		{name: "a low port", stack: permit, sent: "25\x00", want: "\x01stderr port 25 is not permitted\n", log: `^Protocol error FROM: stderr port 25 is below stderr_min_port 1024$`},
-		{name: "a port where none is permitted", stack: permit, sent: "2000\x00", server: Server{NoStderr: true},
+		{name: "a port where none is permitted", stack: permit, sent: "2000\x00", set: func(c *Config) { c.Stderr.Allow = false },
 			want: "\x01stderr connections are not permitted here\n", log: `^Protocol error FROM: stderr port 2000 asked for; the setting stderr is no$`},
 		{name: "a port that nobody listens on", stack: permit, sent: closed + "\x00",
-			want: "\x01cannot connect to stderr port " + closed + ": connection refused\n", log: `^Protocol error FROM: stderr port ` + closed + `: connect: connection refused$`},
+			want: "\x01cannot connect to stderr port " + closed + ": Connection refused\n", log: `^Protocol error FROM: stderr port ` + closed + `: connect: connection refused$`},
 		{name: "a long name", stack: permit, sent: "\x00" + strings.Repeat("u", 257), want: "\x01username too long\n", log: `^Protocol error FROM: username too long$`},
 		{name: "a long password", stack: permit, sent: "\x00u\x00" + strings.Repeat("p", 512), want: "\x01password too long\n", log: `^Protocol error FROM: password too long$`},
 		{name: "a long command", stack: permit, sent: "\x00u\x00p\x00" + strings.Repeat("c", 131072), want: "\x01command too long\n", log: `^Protocol error FROM: command too long$`},
@@ -81,7 +81,7 @@ func TestRefusalsAreSaidOnceAndLoggedOnce(t *testing.T) {
 			if tt.root {
 				needRoot(t)
 			}
-			r := begin(t, &tt.server, tt.stack)
+			r := begin(t, tt.set, tt.stack)
 			r.Write([]byte(tt.sent))
 			r.CloseWrite()
 			if got := all(r); got != tt.want {
@@ -115,7 +115,7 @@ func closedPort(t *testing.T) string {
 func TestSessionFromTheFirstByteToTheLast(t *testing.T) {
 	for _, separate := range []bool{false, true} {
 		t.Run(fmt.Sprintf("separate stderr %v", separate), func(t *testing.T) {
-			r := begin(t, &Server{PermitRoot: true, LogCommand: separate}, permit)
+			r := begin(t, func(c *Config) { c.PermitRoot, c.LogCommand = true, separate }, permit)
 			port, stderr := "", ""
 			if separate {
 				l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -167,7 +167,7 @@ func TestSessionFromTheFirstByteToTheLast(t *testing.T) {
 }
 
 func TestSignalBytesReachTheCommand(t *testing.T) {
-	r := begin(t, &Server{PermitRoot: true}, permit)
+	r := begin(t, rootToo, permit)
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestGraceTimeEndsWhatHangs(t *testing.T) {
 			if tt.root {
 				needRoot(t)
 			}
-			r := begin(t, &Server{PermitRoot: true, Grace: time.Second}, tt.stack)
+			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace = true, time.Second }, tt.stack)
 			if tt.sent == "request" {
 				tt.sent = "\x00" + me(t) + "\x00x\x00echo done\x00"
 			}
@@ -247,23 +247,23 @@ func TestGraceTimeEndsWhatHangs(t *testing.T) {
 
 func TestCommandsEndCanCloseTheConnection(t *testing.T) {
 	for _, tt := range []struct {
-		closing       bool
+		onExit        OnExit
 		command, want string
 	}{
-		{false, "(sleep 0.5; echo late) & echo first", "\x00first\nlate\n"},
-		{true, "(sleep 15; echo late) & echo first", "\x00first\n"},
+		{Leave, "(sleep 0.5; echo late) & echo first", "\x00first\nlate\n"},
+		{Shutdown, "(sleep 15; echo late) & echo first", "\x00first\n"},
 	} {
-		r := begin(t, &Server{PermitRoot: true, CloseOnExit: tt.closing}, permit)
+		r := begin(t, func(c *Config) { c.PermitRoot, c.OnExit = true, tt.onExit }, permit)
 		r.ask("", me(t), "x", tt.command)
 		if got := all(r); got != tt.want {
-			t.Errorf("close on exit %v: the peer got %q; want %q", tt.closing, got, tt.want)
+			t.Errorf("on exit %v: the peer got %q; want %q", tt.onExit, got, tt.want)
 		}
 		r.status(t)
 	}
 }
 
 func TestLossOfThePeerHangsUpWhereItIsSetSo(t *testing.T) {
-	r := begin(t, &Server{PermitRoot: true, HangupOnLoss: true}, permit)
+	r := begin(t, func(c *Config) { c.PermitRoot, c.OnDisconnect = true, Hangup }, permit)
 	r.ask("", me(t), "x", "echo ready; exec sleep 1000")
 	buf := make([]byte, 7)
 	for n := 0; n < len(buf); {

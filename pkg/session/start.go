@@ -62,7 +62,10 @@ func (e *StartError) Error() string { return fmt.Sprintf("%v: %v", e.Stage, e.Er
 func (e *StartError) Unwrap() error { return e.Err }
 
 // Text is the error in the words of strerror(3), as rexecd(8) prints it.
-func (e *StartError) Text() string { return C.GoString(C.strerror(C.int(e.Err))) }
+func (e *StartError) Text() string { return Strerror(e.Err) }
+
+// Strerror is the text of a system error as C programs print it.
+func Strerror(err syscall.Errno) string { return C.GoString(C.strerror(C.int(err))) }
 
 // SetGroups gives the calling thread, which must be the first and locked, the
 // user's group ids, as login(1) does before it asks PAM for credentials. The

@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -15,7 +16,7 @@ import (
 // Large amounts: a busy machine must not forget failures faster than the test makes them.
 const harsh = "[penalties]\nauthfail = 200\nnoauth = 200\nprotocol = 200\ngrace_exceeded = 200\nmin = 300\nmax = 600\n"
 
-func TestASourceThatGuessesIsToldToTryAgain(t *testing.T) {
+func TestASourceThatGuessesIsToldToTryLater(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
@@ -33,7 +34,7 @@ func TestASourceThatGuessesIsToldToTryAgain(t *testing.T) {
 				}
 			}
 			// 400 seconds are outstanding, 300 are allowed. The right password gets nobody in now.
-			if got := ask(t, c.same, c.addr, good); got != tryAgain {
+			if got := ask(t, c.same, c.addr, good); got != tooManyFailed {
 				t.Errorf("the same source: %q", got)
 			}
 			if got := ask(t, c.other, c.addr, good); got != "\x00in\n" {
@@ -47,17 +48,42 @@ func TestASourceThatGuessesIsToldToTryAgain(t *testing.T) {
 	}
 }
 
-func TestARefusedSourceIsRefusedBeforeItHasSaidAnything(t *testing.T) {
+// Clients that want a stderr connection wait for it in accept() before they look at anything else.
+func TestARefusedSourceHearsItWhereItsClientListens(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1"})
+	const source = "192.0.2.12"
 	for range 2 {
-		ask(t, "192.0.2.12", s.Addr, lab.Request{User: "nosuch", Password: "x"})
+		ask(t, source, s.Addr, lab.Request{User: "nosuch", Password: "x"})
 	}
-	c := from(t, "192.0.2.12", s.Addr)
-	defer c.Close()
-	if got, err := io.ReadAll(c); string(got) != tryAgain || err != nil {
-		t.Errorf("%q, %v", got, err)
+	l, err := net.Listen("tcp", source+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, what := range []string{"a stderr port", "none", "not a port", "nothing"} {
+		c := from(t, source, s.Addr)
+		defer c.Close()
+		switch what {
+		case "a stderr port":
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			c.Write([]byte(port + "\x00"))
+			stderr, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rest, err := io.ReadAll(stderr); len(rest) > 0 || err != nil {
+				t.Errorf("the stderr connection got %q, %v", rest, err)
+			}
+		case "none":
+			c.Write([]byte("0\x00"))
+		case "not a port":
+			c.Write([]byte("GET / HTTP/1.0\r\n"))
+		}
+		if got, err := io.ReadAll(c); string(got) != tooManyFailed || err != nil {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
 	}
 }
 
@@ -88,7 +114,7 @@ func TestEveryKindOfFailureCountsAndTheAdministratorCanClear(t *testing.T) {
 		})
 		allGone(t, s)
 		allGone(t, hasty)
-		if got := ask(t, source, s.Addr, request(u, "echo in")); got != tryAgain {
+		if got := ask(t, source, s.Addr, request(u, "echo in")); got != tooManyFailed {
 			t.Errorf("%s: %q", kind, got)
 		}
 		for line := range strings.Lines(penalties(t)) {
@@ -155,7 +181,7 @@ func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
 				})
 			}
 			ends.Wait()
-			if got := ask(t, source, s.Addr, lab.Request{User: "x", Password: "x"}); got != tryAgain {
+			if got := ask(t, source, s.Addr, lab.Request{User: "x", Password: "x"}); got != tooManyFailed {
 				t.Errorf("afterwards: %q", got)
 			}
 			if n := strings.Count(s.Log.Raw(), "MESSAGE=Failed password for"); n < 2 {
@@ -165,28 +191,53 @@ func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
 	}
 }
 
-// Other connections of the peer can see when a penalty begins: with the answer, and not when PAM is done.
-func TestAPenaltyBeginsWithTheAnswer(t *testing.T) {
+// Other connections of the peer can see when a penalty begins: half a second after the request, whenever PAM was done, and
+// well before the answer, since every guess until then is free.
+func TestAPenaltyBeginsBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
-	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1", Room: lab.Room{Stack: "auth optional pam_faildelay.so delay=8000000\n" + lab.Stack}})
+	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1"})
 	wrong := lab.Request{User: u.Name, Password: "x", Command: "id"}
-	var both sync.WaitGroup
+	answers := make(chan string, 2)
 	for range 2 {
-		both.Go(func() {
-			if got := ask(t, "192.0.2.34", s.Addr, wrong); got != loginIncorrect {
-				t.Errorf("%q", got)
-			}
-		})
+		c := from(t, "192.0.2.34", s.Addr)
+		c.Write(wrong.Bytes())
+		go func() {
+			got, _ := io.ReadAll(c)
+			answers <- string(got)
+		}()
 	}
-	lab.Eventually(t, "PAM has refused both", func() bool { return strings.Count(s.Log.Raw(), "MESSAGE=Failed password for") == 2 })
-	if got := ask(t, "192.0.2.34", s.Addr, request(u, "echo in")); got != "\x00in\n" {
-		t.Errorf("before the answer: %q", got)
+	lab.Eventually(t, "the penalty", func() bool { return strings.Contains(penalties(t), "192.0.2.34/32") })
+	select {
+	case got := <-answers:
+		t.Errorf("answered %q before the penalty began", got)
+	default:
 	}
-	both.Wait()
-	if got := ask(t, "192.0.2.34", s.Addr, request(u, "echo in")); got != tryAgain {
+	for range 2 {
+		if got := <-answers; got != loginIncorrect {
+			t.Errorf("%q", got)
+		}
+	}
+	if got := ask(t, "192.0.2.34", s.Addr, request(u, "echo in")); got != tooManyFailed {
 		t.Errorf("after the answer: %q", got)
+	}
+}
+
+// What a refusal costs must not tell what its text does not: a right password for an account that may not come in here
+// looks like a wrong one, to the penalties and to fail2ban as well.
+func TestARightPasswordThatIsRefusedCostsAsMuchAsAWrongOne(t *testing.T) {
+	t.Parallel()
+	manyAddresses(t)
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1", Room: lab.Room{Stack: lab.Stack + "account required pam_deny.so\n"}})
+	for source, password := range map[string]string{"192.0.2.36": u.Password, "192.0.2.37": "wrong"} {
+		r := lab.Request{User: u.Name, Password: password, Command: "id"}
+		for i, want := range []string{loginIncorrect, loginIncorrect, tooManyFailed} {
+			if got := ask(t, source, s.Addr, r); got != want {
+				t.Errorf("password %q, guess %d: %q; want %q", password, i+1, got, want)
+			}
+		}
 	}
 }
 
@@ -239,7 +290,7 @@ func TestConnectionsOpenedInParallelAreNoWayAround(t *testing.T) {
 		ask(t, source, s.Addr, lab.Request{User: "nosuch", Password: "x"})
 	}
 	late.Write(good[len(good)-1:])
-	if got, _ := io.ReadAll(late); string(got) != tryAgain {
+	if got, _ := io.ReadAll(late); string(got) != tooManyFailed {
 		t.Errorf("a password sent after the penalty began: %q", got)
 	}
 	write(t, dir+"/go", "")

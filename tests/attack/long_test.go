@@ -44,7 +44,7 @@ func (c *campaign) note(kind, answer string) {
 		k.silence++
 	case answer == loginIncorrect:
 		k.incorrect++
-	case answer == tryAgain:
+	case answer == tryAgain, answer == tooManyFailed:
 		k.tryAgain++
 	case answer[0] == 1 && strings.HasSuffix(answer, "\n"):
 		k.other++

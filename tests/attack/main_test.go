@@ -23,6 +23,7 @@ func TestMain(m *testing.M) { lab.Main(m) }
 const (
 	loginIncorrect = "\x01Login incorrect.\n"
 	tryAgain       = "\x01Try again.\n"
+	tooManyFailed  = "\x01Too many failed logins, try again later.\n"
 )
 
 var names atomic.Int64

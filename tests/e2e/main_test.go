@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 // loginIncorrect is the answer to everything that PAM refuses before the password was proven right.
 const loginIncorrect = "\x01Login incorrect.\n"
 
+// tooManyOpen is the answer to a connection over -max-per-source.
+const tooManyOpen = "\x01Connection refused: too many failed or open logins, try again later.\n"
+
 var names atomic.Int64
 
 // newUser makes an account with a name and a password that no other test has.

@@ -21,7 +21,7 @@ func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
 			u := newUser(t, lab.User{})
 			one := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
 			two := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
-			wantAll(t, s.addr, request(u, "echo third"), "\x01Try again.\n")
+			wantAll(t, s.addr, request(u, "echo third"), tooManyOpen)
 			if got := askFrom(t, "127.0.0.9", s.addr, request(u, "echo other")); got != "\x00other\n" {
 				t.Errorf("from another source: %q", got)
 			}
@@ -80,7 +80,7 @@ func (s *standing) refuseForEver(t testing.TB) {
 		line, err := io.ReadAll(c)
 		pid := s.handlerOf(c)
 		switch {
-		case len(line) > 0 && (string(line) != "\x01Try again.\n" || err != nil):
+		case len(line) > 0 && (string(line) != tooManyOpen || err != nil):
 			t.Fatalf("one too many: %q, %v", line, err)
 		case pid == "":
 			return false // it was faster

@@ -1,0 +1,89 @@
+package rexecd
+
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/rexec/wire"
+)
+
+// How long, and for how many bytes, a refused peer is listened to, so that the
+// line it was sent is not lost to a reset.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 8 << 20
+)
+
+// refuse ends a connection without a command: the log gets the reason, the
+// source its charge, the peer the public line.
+func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) {
+	r := asRefusal(err)
+	a.write(audit.Event{Kind: r.kind, Reason: r.reason})
+	if r.delayed {
+		charge, answer := schedule(a.asked, time.Now(), s.Config.RefusalDelay)
+		if answer.After(grace.at) { // not one that is on its way by then
+			r.public, answer = "", grace.at
+		}
+		time.Sleep(time.Until(charge))
+		a.charge(r.offence)
+		time.Sleep(time.Until(answer))
+	} else {
+		a.charge(r.offence)
+	}
+	if c.stderr != nil {
+		c.stderr.Close()
+	}
+	say(c.primary, r.public)
+}
+
+// say sends a peer one line of diagnostics, unless it is empty, and closes the
+// connection: in order when something was said.
+func say(conn *inetd.Conn, public string) {
+	defer conn.Close()
+	if public == "" {
+		return
+	}
+	// In one write: clients read the status byte and the line as they come.
+	line := append([]byte{wire.StatusError}, public+"\n"...)
+	if _, err := conn.Write(line); err == nil {
+		conn.Linger(lingerTime, lingerBytes)
+	}
+}
+
+// refusalStep is above all that PAM does for a login which is refused. An unknown
+// name, a locked account, a refused root and a wrong password leave different
+// modules at different points; yescrypt is run once, twice or not at all, some
+// 40 ms each time here and 200 ms on a small board.
+const refusalStep = 500 * time.Millisecond
+
+// schedule says when a refused login is charged and when it is answered, so that
+// neither tells how long PAM took. Both count from when the request was
+// complete; what modules ask for (pam_fail_delay(3)) plays no part, since those
+// that leave early ask for nothing. A host that is slower than a step, or than
+// the delay, charges and answers at a multiple of a step.
+//
+// The charge does not wait for the answer: every guess made until it counts is
+// free.
+func schedule(asked, now time.Time, delay time.Duration) (charge, answer time.Time) {
+	step := max(min(refusalStep, delay), time.Millisecond)
+	charge = asked.Add(step)
+	if late := now.Sub(charge); late > 0 {
+		charge = charge.Add((late + step - 1) / step * step)
+	}
+	answer = asked.Add(delay)
+	if answer.Before(charge) {
+		answer = charge
+	}
+	return charge, answer.Add(random(delay / 4))
+}
+
+// random is a random part of most, none without random numbers.
+func random(most time.Duration) time.Duration {
+	var b [4]byte
+	unix.Getrandom(b[:], 0)
+	return most / 1024 * time.Duration(binary.LittleEndian.Uint32(b[:])>>22)
+}

@@ -1,0 +1,82 @@
+package rexecd
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"net/netip"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/penalty"
+)
+
+// An attempt is what is known so far of one connection, for the log and for the
+// penalties of its source.
+type attempt struct {
+	log       *audit.Log
+	penalties *penalty.Table // nil: nobody is penalised
+	peer      netip.AddrPort
+
+	began time.Time
+	asked time.Time // when the request was complete; zero before
+
+	claimed       string // the user name as it was sent
+	account       string // the account's own, once known
+	invalid       bool   // no account has the claimed name
+	authenticated bool
+	command       string // empty unless it is to be logged
+}
+
+// identified notes who the peer says it is.
+func (a *attempt) identified(id *identity) {
+	a.claimed, a.invalid = id.claimed, id.invalid
+	if id.account != nil {
+		a.account = id.account.Name
+	}
+}
+
+// write writes a record with what is known.
+func (a *attempt) write(e audit.Event) {
+	e.Peer, e.User, e.Invalid = a.peer, a.claimed, a.invalid
+	if a.authenticated {
+		// Not before: 130 kB of the log are not a stranger's for the asking.
+		e.Command = a.command
+	}
+	a.log.Write(e)
+}
+
+// checkSource returns a refusal if the peer's source has to wait. It is asked
+// when the connection comes, and again on both sides of the password's check: of
+// many connections opened at once, those that come to it after the penalty began
+// learn nothing by it.
+func (a *attempt) checkSource() error {
+	if a.penalties == nil {
+		return nil
+	}
+	p, err := a.penalties.Check(a.peer.Addr())
+	switch {
+	case err != nil:
+		a.goOnWithoutPenalties(err)
+	case p != nil:
+		return penalised(errors.New(p.String()))
+	}
+	return nil
+}
+
+// charge adds an offence to what the peer's source has outstanding.
+func (a *attempt) charge(offence penalty.Kind) {
+	if a.penalties == nil || offence == noOffence {
+		return
+	}
+	if _, err := a.penalties.Add(a.peer.Addr(), offence); err != nil {
+		a.goOnWithoutPenalties(err)
+	}
+}
+
+// goOnWithoutPenalties says so once: a host that cannot keep them serves its users
+// all the same.
+func (a *attempt) goOnWithoutPenalties(err error) {
+	a.penalties = nil
+	a.write(audit.Event{Kind: audit.InternalError, Reason: fmt.Errorf("serve without penalties: %w", err)})
+}

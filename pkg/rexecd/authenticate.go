@@ -1,0 +1,85 @@
+package rexecd
+
+import (
+	"errors"
+
+	"rexecd/pkg/login"
+	"rexecd/pkg/passwd"
+	"rexecd/pkg/rexec/wire"
+)
+
+// authenticate asks PAM who the peer is and whether they may come in, and
+// returns their account. Whatever is refused here is refused along the same
+// road, with the same bytes: the stack runs for an unknown name and for root as
+// it does for a wrong password, only with another password.
+func (s *Server) authenticate(tx *login.Login, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
+	defer req.Wipe()
+	id := s.identify(req.User, len(req.Password) == 0, grace)
+	a.identified(id)
+	if err := a.checkSource(); err != nil {
+		return nil, err
+	}
+	if id.barred != nil {
+		scramble(req)
+	}
+	tx.Renamed = id.sameAccount
+	nullok := s.Config.PermitEmptyPassword
+	err := grace.during("pam_authenticate", func() error {
+		return tx.Authenticate(a.peer.Addr().String(), id.nameForPAM(), req.Password, nullok)
+	})
+	req.Wipe()
+	switch waits := a.checkSource(); {
+	case id.barred != nil:
+		return nil, badLogin(id.barred) // the reason for the log, whatever PAM made of it
+	case err != nil:
+		return nil, badLogin(err)
+	case waits != nil:
+		return nil, badLogin(waits.(*refusal).reason) // a right guess among many at once
+	}
+	a.authenticated = true
+	return s.authorize(tx, id, a, grace)
+}
+
+// authorize asks whether the account may be used here and now.
+func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *deadline) (*passwd.Entry, error) {
+	nullok := s.Config.PermitEmptyPassword
+	if err := grace.during("pam_acct_mgmt", func() error { return tx.Account(nullok) }); err != nil {
+		return nil, accountRefusal(err)
+	}
+	if id.account == nil { // PAM may have made the account
+		account, err := lookup(id.claimed, grace)
+		switch {
+		case errors.Is(err, passwd.ErrUnknown):
+			return nil, closedAccount(err)
+		case err != nil:
+			return nil, unavailable(err)
+		}
+		id.account = account
+		a.account = account.Name
+	}
+	// Again: the entry may be new.
+	if err := s.checkAccount(id.account); err != nil {
+		return nil, closedAccount(err)
+	}
+	return id.account, nil
+}
+
+// sameAccount returns an error unless name, which a module has put in place of the
+// user's, belongs to the same account: the log and the server's own checks are
+// about that. It runs inside a PAM call, and so under its timer.
+func (id *identity) sameAccount(name string) error {
+	account, err := id.account, error(nil)
+	if account == nil { // the module may have made it
+		if account, err = passwd.Lookup(id.claimed); err != nil {
+			return err
+		}
+	}
+	other, err := passwd.Lookup(name)
+	switch {
+	case err != nil:
+		return err
+	case other.Name != account.Name || other.UID != account.UID:
+		return errors.New("another account")
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package rexecd
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/passwd"
+	"rexecd/pkg/session"
+)
+
+// connections are those of one client.
+type connections struct {
+	primary *inetd.Conn
+	stderr  *inetd.Conn // nil if the client wants none
+}
+
+// forErrors carries the command's stderr.
+func (c *connections) forErrors() *inetd.Conn {
+	if c.stderr != nil {
+		return c.stderr
+	}
+	return c.primary
+}
+
+// release gives up both connections, which a command has used; with shutdown for
+// all who hold them.
+func (c *connections) release(shutdown bool) {
+	c.primary.Release(shutdown)
+	if c.stderr != nil {
+		c.stderr.Release(shutdown)
+	}
+}
+
+// close closes what is still open.
+func (c *connections) close() {
+	c.primary.Close()
+	if c.stderr != nil {
+		c.stderr.Close()
+	}
+}
+
+// start starts the user's shell on the connections themselves.
+func (s *Server) start(command string, account *passwd.Entry, user *userSession, c *connections, grace *deadline) (*session.Process, error) {
+	shell := account.Shell
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	name := path.Base(shell)
+	if s.Config.LoginShell {
+		name = "-" + name
+	}
+	pamEnv, err := user.tx.Env()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	peer, local := c.primary.Peer, c.primary.Local
+	client := peer.Addr().String() + " " + strconv.Itoa(int(peer.Port())) + " " + strconv.Itoa(int(local.Port()))
+	process, err := session.Start(&session.Command{
+		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
+		Env: session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
+		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot(),
+		Primary: c.primary.Fd(), Stderr: c.forErrors().Fd(),
+	})
+	user.limits.Restore() // the command has inherited the session's
+	if over := grace.over("the start of the shell"); err != nil && over != nil {
+		return nil, over
+	}
+	if err != nil {
+		return nil, startRefusal(err, shell, account, c)
+	}
+	return process, nil
+}
+
+// startRefusal is the refusal for a shell that was not started. Once the status
+// byte has been sent only the command's stderr is left to say so.
+func startRefusal(err error, shell string, account *passwd.Entry, c *connections) error {
+	var failed *session.StartError
+	switch {
+	case !errors.As(err, &failed):
+		return unavailable(err)
+	case failed.Stage == session.StageShell:
+		fmt.Fprintf(c.forErrors(), "%s: %s\n", shell, failed.Text())
+		if c.stderr != nil {
+			c.stderr.Close()
+		}
+		c.primary.Linger(lingerTime, lingerBytes)
+		return shellFailed(fmt.Errorf("%s: %w", shell, failed.Err))
+	case failed.Stage == session.StageHome:
+		return notAllowed(diagnostics.noHome, fmt.Errorf("home directory %q: %w", account.Home, failed.Err))
+	}
+	return unavailable(failed)
+}
+
+// attend stays with the command until it ends.
+func (s *Server) attend(p *session.Process, user *userSession, c *connections, a *attempt) {
+	if s.Config.KeepCapabilities != nil && asRoot() { // the command has its own by now
+		if err := session.CutCapabilities(*s.Config.KeepCapabilities); err != nil {
+			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
+		}
+	}
+	watch := session.Attention{Stop: user.stop, Primary: -1}
+	if s.Config.OnDisconnect == Hangup {
+		watch.Primary = c.primary.Fd()
+	}
+	if c.stderr != nil {
+		c.stderr.Deadline = a.began // long past: a read takes what is there and never waits
+		watch.Signals = c.stderr
+	}
+	status, err := p.Attend(watch)
+	ended := time.Since(a.began)
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		c.release(s.Config.OnExit == Shutdown)
+	}()
+	// Neither waits for the other: a client not for PAM, nor the session's end for a
+	// client that reads slowly, or for a system call that the user keeps from
+	// returning. The connections first, which mostly is a moment.
+	runtime.Gosched()
+	err = errors.Join(err, user.close())
+	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Duration: ended, Reason: err})
+	<-released
+}
+
+// cause is the system's own error at the bottom of err, in the words of
+// strerror(3).
+func cause(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return session.Strerror(errno)
+	}
+	return err.Error()
+}
