@@ -9,12 +9,11 @@ import "C"
 
 import (
 	"reflect"
-	"time"
 
 	"github.com/msteinert/pam/v2"
 )
 
-// takeDelay makes PAM leave the sleeping after a failure to the caller.
+// takeDelay keeps PAM from sleeping after a failure: delay.c.
 func (l *Login) takeDelay() error {
 	// The binding has no such item, and keeps the handle to itself.
 	handle := reflect.ValueOf(l.tx).Elem().FieldByName("handle").UnsafePointer()
@@ -22,10 +21,4 @@ func (l *Login) takeDelay() error {
 		return pam.Error(status)
 	}
 	return nil
-}
-
-// Delay is how long the modules that have run want a refusal to take, PAM's
-// random part included. PAM itself does not wait.
-func (l *Login) Delay() time.Duration {
-	return time.Duration(C.login_delay()) * time.Microsecond
 }

@@ -4,6 +4,5 @@
 #include <security/pam_appl.h>
 
 int login_take_delay(pam_handle_t *pamh);
-unsigned login_delay(void);
 
 #endif
