@@ -97,7 +97,7 @@ func (s *Server) readPort(conn *inetd.Conn, grace *deadline) (int, error) {
 	var bad *wire.PortError
 	switch {
 	case errors.As(err, &bad):
-		return 0, badProtocol(bad.Error(), fmt.Errorf("%w: %q", bad, bad.Sent))
+		return 0, badProtocol(bad.Error(), errors.New(bad.Reason()))
 	case err != nil:
 		return 0, readFailed(grace, err)
 	case port != 0 && port < s.Config.Stderr.MinPort:
