@@ -1,12 +1,12 @@
-// Package wire is the protocol of rexecd(8), byte by byte: what both ends have to
-// know of it, and the reading of a request. It knows no network.
+// Package wire is the protocol of rexecd(8), byte by byte: what both ends need of
+// it, and the reading of a request. It does no networking.
 //
 // A client connects to TCP port 512 and sends four fields, each ended by one
 // NUL byte: the port of its stderr connection in decimal (or nothing), the
 // user name, the password and the command. What follows is the command's
 // standard input. The server answers on the same connection with one status
 // byte: 0, after which the bytes are the command's, or 1, after which one line
-// of text says why not.
+// of text gives the reason.
 package wire
 
 import "errors"
@@ -27,7 +27,7 @@ const (
 	MaxCommand  = 131071 // Linux's MAX_ARG_STRLEN is 131072 with its NUL
 )
 
-// What a server says of a field it cannot take, word for word: client
+// A server's answers to a field that it cannot take, word for word: client
 // libraries and scanners look for these texts.
 var (
 	ErrUserTooLong     = errors.New("username too long")

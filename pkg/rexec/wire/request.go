@@ -9,7 +9,7 @@ import (
 
 // A Peeker is a connection that can be looked at before it is read. The
 // request ends at a NUL byte and what follows belongs to the command, so the
-// server must never read one byte too many; a peek finds the NUL, a read then
+// server must never read one byte too many: a peek finds the NUL, then a read
 // takes exactly that much.
 type Peeker interface {
 	// Peek copies the bytes that have arrived into p without consuming them,
@@ -29,34 +29,75 @@ type Request struct {
 // Wipe overwrites the password.
 func (r *Request) Wipe() { clear(r.Password) }
 
-// A PortError says what is wrong with a stderr port. Its text is meant for the
-// client: it names the rule, and repeats nothing of what was sent.
-type PortError struct{ Sent []byte }
+// A PortError is a stderr port that is not one. Its text is meant for the client:
+// it names the rule, and repeats nothing of what was sent.
+type PortError struct {
+	Sent     []byte // the digits, up to the first byte that is wrong
+	Protocol string // what the connection begins with instead, if that is known
+}
 
 func (e *PortError) Error() string { return "stderr port is not a number from 0 to 65535" }
 
+// Reason is the text for the log.
+func (e *PortError) Reason() string {
+	if e.Protocol != "" {
+		return e.Protocol + ", which is not expected here"
+	}
+	return fmt.Sprintf("%v: %q", e, e.Sent)
+}
+
+// protocols are what load balancers, browsers and scanners send first. None
+// begins with a digit, so none is a port.
+var protocols = []struct{ begin, name string }{
+	{"PROXY ", "PROXY protocol header"},
+	{"\r\n\r\n\x00\r\nQUIT\n", "PROXY protocol header (version 2)"},
+	{"\x16\x03", "TLS handshake"},
+	{"SSH-", "SSH greeting"},
+	{"GET ", "HTTP request"}, {"HEAD ", "HTTP request"}, {"POST ", "HTTP request"}, {"OPTIONS ", "HTTP request"}, {"CONNECT ", "HTTP request"},
+	{"PRI * HTTP/2", "HTTP request"},
+}
+
+// newPortError names the protocol that the connection begins with if its name
+// has arrived in one piece: it is not worth waiting for.
+func newPortError(sent, arrived []byte) *PortError {
+	for _, p := range protocols {
+		if bytes.HasPrefix(arrived, []byte(p.begin)) {
+			return &PortError{sent, p.name}
+		}
+	}
+	return &PortError{Sent: sent}
+}
+
+// maxDigits bounds the port with its leading zeros, in bytes: some clients pad
+// it, and netkit and GNU take any number of them.
+const maxDigits = 32
+
 // ReadPort reads the first field: the port of the client's stderr connection,
-// empty or 0 for none (rexecd(8), step 2). Decimal digits only, at most 5, at
-// most 65535: a *PortError otherwise, as soon as it is certain.
+// empty or 0 for none (rexecd(8), step 2). It consists of decimal digits only,
+// at most 32 with leading zeros, and is at most 65535: a *PortError otherwise,
+// as soon as it is certain. Nothing past its NUL is consumed.
 func ReadPort(r Peeker) (int, error) {
-	var sent [6]byte // five digits and their NUL
+	var sent [maxDigits + 1]byte // and their NUL
 	port, n := 0, 0
 	for {
 		got, err := r.Peek(sent[n:])
 		if err != nil {
 			return 0, fieldError("stderr port", n, err)
 		}
-		digits, next, ended := bytes.Cut(sent[n:n+got], []byte{0})
-		clear(next) // of the fields behind it, perhaps the password
+		arrived := sent[n : n+got]
+		digits, next, ended := bytes.Cut(arrived, []byte{0})
 		for i, c := range digits {
-			if c < '0' || c > '9' {
-				return 0, &PortError{sent[:n+i+1]}
+			port = port*10 + int(c) - '0'
+			if c < '0' || c > '9' || port > 65535 {
+				bad := newPortError(bytes.Clone(sent[:n+i+1]), arrived)
+				clear(arrived)
+				return 0, bad
 			}
-			port = port*10 + int(c-'0')
 		}
+		clear(next) // of the fields after it, perhaps the password
 		n += len(digits)
-		if n == len(sent) || port > 65535 {
-			return 0, &PortError{sent[:n]}
+		if n == len(sent) {
+			return 0, &PortError{Sent: sent[:n]}
 		}
 		take := make([]byte, len(digits), len(sent))
 		if ended {
@@ -126,7 +167,7 @@ func readField(r Peeker, name string, buf []byte, limit int, tooLong error) ([]b
 	}
 }
 
-// fieldError says which field the stream failed in, and whether inside it.
+// fieldError names the field in which the stream failed, and how much of it had come.
 func fieldError(name string, n int, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("read %s: connection closed after %d bytes of it: %w", name, n, io.ErrUnexpectedEOF)
