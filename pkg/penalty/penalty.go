@@ -1,11 +1,10 @@
 // Package penalty makes sources of failed logins wait, as OpenSSH's
-// PerSourcePenalties does, but without a daemon: what is known of a source
-// lies in one small file under /run, and every connection's own process reads
-// it before it reads anything else.
+// PerSourcePenalties does, but without a daemon: one small file under /run holds
+// the sources' failures, and the process of each connection reads it for itself.
 //
-// A penalty is time. Each failure adds some; the time runs off by itself. A
+// A penalty is time. Each failure adds some, and the time expires by itself. A
 // source whose outstanding time exceeds a minimum is refused until all of it
-// has run off.
+// has expired.
 package penalty
 
 import (
@@ -14,7 +13,7 @@ import (
 	"time"
 )
 
-// A Kind is what a source did.
+// A Kind is a kind of failure.
 type Kind uint8
 
 // The kinds; the names are those of the settings.
@@ -22,7 +21,7 @@ const (
 	AuthFail      Kind = iota // the password was not proven
 	NoAuth                    // the connection ended before the request did
 	GraceExceeded             // the grace time was over before the command ran
-	Protocol                  // what was sent is not the protocol
+	Protocol                  // the peer violated the protocol
 	kinds
 )
 
@@ -33,24 +32,25 @@ func (k Kind) String() string {
 	return [...]string{"authfail", "noauth", "grace_exceeded", "protocol"}[k]
 }
 
-// A Table says how sources are penalised and where that is kept.
+// A Table holds the rules of the penalties and the place of their state.
 type Table struct {
-	Dir    string               // folder of the state, made when the first penalty is given
+	Dir    string               // directory of the state, made when the first penalty is given
 	Amount [kinds]time.Duration // of one failure, by Kind; zero: none
 	Min    time.Duration        // outstanding time from which a source is refused
 	Max    time.Duration        // outstanding time never exceeds this
 	Exempt []netip.Prefix       // sources that are never penalised
+	Shared []netip.Prefix       // addresses of proxies and gateways: see origin
 	Bits4  int                  // how many bits of an IPv4 address are the source
 	Bits6  int                  // and of an IPv6 address
 }
 
-// Default is what holds without settings: the amounts of OpenSSH 9.9. Its
-// penalty for a server process that crashed has no counterpart; sending what is
-// not the protocol, the nearest thing, costs as much as OpenSSH's
+// Default returns the rules that apply without settings: the amounts of OpenSSH
+// 9.9. Its penalty for a server process that crashed has no counterpart; a
+// violation of the protocol, the nearest thing, costs as much as OpenSSH's
 // refuseconnection.
 //
-// A source is one IPv4 address, or one IPv6 network of 64 bits, whose owner has
-// all of its addresses.
+// A source is one IPv4 address, or one IPv6 network of 64 bits, all of whose
+// addresses belong to one owner.
 func Default() *Table {
 	return &Table{
 		Dir:    "/run/in.rexecd",
@@ -62,22 +62,38 @@ func Default() *Table {
 	}
 }
 
-// A Penalty is what one source has outstanding.
+// A Penalty is the time that one source has outstanding.
 type Penalty struct {
 	Source netip.Prefix
+	User   uint32        // the mark of the user behind a shared source; 0: the source itself
 	Last   Kind          // its latest failure
-	Left   time.Duration // until all of it has run off
+	Left   time.Duration // until all of it has expired
 	Active bool          // the minimum was exceeded: the source is refused
 }
 
-func (p *Penalty) String() string {
-	return fmt.Sprintf("penalty of %v for %v, %v left", p.Source, p.Last, p.Left.Round(time.Second))
+// Origin returns the source and, where it is shared, the user's mark, as
+// "192.0.2.1/32 user 3f9a07c2".
+func (p *Penalty) Origin() string {
+	if p.User == 0 {
+		return p.Source.String()
+	}
+	return fmt.Sprintf("%v user %08x", p.Source, p.User)
 }
 
-// Check returns the active penalty of a peer's source, nil if there is none.
-// It waits for no lock.
-func (t *Table) Check(peer netip.Addr) (*Penalty, error) {
+func (p *Penalty) String() string {
+	return fmt.Sprintf("penalty of %s for %v, %v left", p.Origin(), p.Last, p.Left.Round(time.Second))
+}
+
+// Check returns the active penalty that holds for the user at a peer's address,
+// nil if there is none. The user name is as the peer sent it, and empty while it
+// is not known yet. It matters for shared sources only, which have no penalty
+// without it. Check waits for no lock.
+func (t *Table) Check(peer netip.Addr, user string) (*Penalty, error) {
 	if t.exempt(peer) {
+		return nil, nil
+	}
+	shared := t.shared(peer)
+	if shared && user == "" {
 		return nil, nil
 	}
 	f, err := t.open(false)
@@ -89,22 +105,29 @@ func (t *Table) Check(peer netip.Addr) (*Penalty, error) {
 	if err != nil || f.readHeader() != nil { // no header yet, or none any more: no penalty either
 		return nil, err
 	}
-	source := t.source(peer)
+	o := f.origin(t.source(peer), shared, user)
 	var b bucket
-	if err := f.readBucket(f.home(source), &b); err != nil {
+	if err := f.readBucket(f.home(o), &b); err != nil {
 		return nil, err
 	}
-	s, i := f.find(&b, source, now, t.Max)
+	s, i := f.find(&b, o, now, t.Max)
 	if i < 0 || !s.active {
 		return nil, nil
 	}
 	return s.penalty(now), nil
 }
 
-// Add adds a failure to what the peer's source has outstanding, and returns the
-// result; nil for a source that is exempt or a failure that costs nothing.
-func (t *Table) Add(peer netip.Addr, kind Kind) (*Penalty, error) {
+// Add adds a failure to the outstanding time of the user at a peer's address,
+// and returns the result; nil if the source is exempt or the failure costs
+// nothing. The user name is as for Check. While it is not known, a shared source
+// is not charged: the failure may be anybody's there, and one client that does
+// not speak the protocol would lock out all the others.
+func (t *Table) Add(peer netip.Addr, user string, kind Kind) (*Penalty, error) {
 	if kind >= kinds || t.Amount[kind] <= 0 || t.exempt(peer) {
+		return nil, nil
+	}
+	shared := t.shared(peer)
+	if shared && user == "" {
 		return nil, nil
 	}
 	f, err := t.open(true)
@@ -124,19 +147,19 @@ func (t *Table) Add(peer netip.Addr, kind Kind) (*Penalty, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := t.source(peer)
-	home := f.home(source)
+	o := f.origin(t.source(peer), shared, user)
+	home := f.home(o)
 	var b bucket
 	if err := f.readBucket(home, &b); err != nil {
 		return nil, err
 	}
-	s, i := f.find(&b, source, now, t.Max)
+	s, i := f.find(&b, o, now, t.Max)
 	if i < 0 {
-		s, i = slot{source: source, expiry: now}, f.victim(&b, now, t.Max)
+		s, i = slot{origin: o, expiry: now}, f.victim(&b, o.source, now, t.Max)
 	}
 	s.kind = kind
 	s.expiry = min(s.expiry+t.Amount[kind], now+t.Max)
-	// Once active, it stays so until it has run off.
+	// Once active, it stays so until it has expired.
 	s.active = s.active || s.expiry-now > t.Min
 	if err := f.writeSlot(home, i, s); err != nil {
 		return nil, err
@@ -144,7 +167,8 @@ func (t *Table) Add(peer netip.Addr, kind Kind) (*Penalty, error) {
 	return s.penalty(now), nil
 }
 
-// List returns every source with time outstanding, refused or not, in no order.
+// List returns every source, and every user behind a shared one, with time
+// outstanding, refused or not, in no order.
 func (t *Table) List() ([]Penalty, error) {
 	f, err := t.open(false)
 	if f == nil || err != nil {
@@ -170,9 +194,9 @@ func (t *Table) List() ([]Penalty, error) {
 	return list, nil
 }
 
-// Clear forgets what the source of a peer's address has outstanding, and tells
-// whether there was something.
-func (t *Table) Clear(peer netip.Addr) (bool, error) {
+// Clear forgets what the source of a peer's address has outstanding, with every
+// user behind it, and reports whether there was something.
+func (t *Table) Clear(peer netip.Addr) (found bool, err error) {
 	f, err := t.open(false)
 	if f == nil || err != nil {
 		return false, err
@@ -186,15 +210,33 @@ func (t *Table) Clear(peer netip.Addr) (bool, error) {
 		return false, err
 	}
 	source := t.source(peer)
-	home := f.home(source)
+	own := f.home(origin{source: source})
+	// Whether or not the address is a shared one now: it may have been.
+	for home := sharedRegion; home < buckets; home++ {
+		if err := f.clearBucket(home, source, now, t.Max, &found); err != nil {
+			return found, err
+		}
+	}
+	return found, f.clearBucket(own, source, now, t.Max, &found)
+}
+
+// clearBucket erases the source's slots of a bucket.
+func (f *stateFile) clearBucket(home int, source netip.Prefix, now, max time.Duration, found *bool) error {
 	var b bucket
 	if err := f.readBucket(home, &b); err != nil {
-		return false, err
+		return err
 	}
-	if _, i := f.find(&b, source, now, t.Max); i >= 0 {
-		return true, f.eraseSlot(home, i)
+	for i := range ways {
+		s, ok := f.decode(b.slot(i))
+		if !ok || s.source != source {
+			continue
+		}
+		*found = *found || s.outstanding(now, max)
+		if err := f.eraseSlot(home, i); err != nil {
+			return err
+		}
 	}
-	return false, nil
+	return nil
 }
 
 // ClearAll forgets every source.
@@ -208,39 +250,4 @@ func (t *Table) ClearAll() error {
 		return err
 	}
 	return f.format()
-}
-
-// source is the network that a peer answers for. An IPv4 peer of an IPv6 socket
-// is an IPv4 peer. Of the loopback any user of this host has every address, so
-// that all of it is one source; link-local addresses are each their own, or one
-// host of a link could lock its neighbours out.
-func (t *Table) source(peer netip.Addr) netip.Prefix {
-	peer = peer.Unmap().WithZone("")
-	bits := t.Bits6
-	switch {
-	case peer.Is4() && peer.IsLoopback():
-		bits = 8
-	case peer.Is4():
-		bits = t.Bits4
-	case peer.IsLoopback(), peer.IsLinkLocalUnicast():
-		bits = 128
-	}
-	source, err := peer.Prefix(bits)
-	if err != nil {
-		return netip.PrefixFrom(peer, peer.BitLen())
-	}
-	return source
-}
-
-func (t *Table) exempt(peer netip.Addr) bool {
-	peer = peer.Unmap().WithZone("")
-	if !peer.IsValid() {
-		return true
-	}
-	for _, p := range t.Exempt {
-		if p.Contains(peer) {
-			return true
-		}
-	}
-	return false
 }

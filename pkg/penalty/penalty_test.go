@@ -23,7 +23,7 @@ func fail(t *testing.T, table *Table, from string, kind Kind, n int) *Penalty {
 	var p *Penalty
 	for range n {
 		var err error
-		if p, err = table.Add(addr(from), kind); err != nil {
+		if p, err = table.Add(addr(from), "", kind); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +32,7 @@ func fail(t *testing.T, table *Table, from string, kind Kind, n int) *Penalty {
 
 func refused(t *testing.T, table *Table, from string) bool {
 	t.Helper()
-	p, err := table.Check(addr(from))
+	p, err := table.Check(addr(from), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,13 +183,13 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 	// Straight into the table: twice as many networks as an IPv6 /48 has, each with a penalty of the minimum.
 	now, _ := now()
 	for i := range 1 << 17 {
-		s := slot{source: netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)}), 64), expiry: now + 16*time.Second, active: true}
-		home := f.home(s.source)
+		s := slot{origin: origin{source: netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)}), 64)}, expiry: now + 16*time.Second, active: true}
+		home := f.home(s.origin)
 		var b bucket
 		if err := f.readBucket(home, &b); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.writeSlot(home, f.victim(&b, now, table.Max), s); err != nil {
+		if err := f.writeSlot(home, f.victim(&b, s.source, now, table.Max), s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,7 +198,7 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 		t.Errorf("the state has %d bytes, %v; want at most %d", st.Size(), err, stateSize)
 	}
 	if names, err := os.ReadDir(table.Dir); len(names) != 1 || err != nil {
-		t.Errorf("%d files in the folder, %v", len(names), err)
+		t.Errorf("%d files in the directory, %v", len(names), err)
 	}
 	if !refused(t, table, "192.0.2.1") {
 		t.Error("IPv6 sources pushed an IPv4 source out")
@@ -209,7 +209,7 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 	// A source with a long penalty stays where short ones come and go.
 	fail(t, table, "2001:db9::1", AuthFail, 100)
 	for i := range 1 << 14 {
-		if _, err := table.Add(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, byte(i >> 8), byte(i)}), AuthFail); err != nil {
+		if _, err := table.Add(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, byte(i >> 8), byte(i)}), "", AuthFail); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -219,35 +219,35 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 }
 
 func TestASourceInAFullBucketTakesThePenaltyThatEndsFirst(t *testing.T) {
-	f := &stateFile{}
+	f, none := &stateFile{}, netip.Prefix{}
 	var b bucket
 	for i := range ways {
-		s := slot{source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32), expiry: time.Duration(100 + (i+5)%ways)}
+		s := slot{origin: origin{source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32)}, expiry: time.Duration(100+(i+5)%ways) * tick}
 		copy(b.slot(i), f.encode(s))
 	}
-	if got := f.victim(&b, 1, 1000); got != 3 {
+	if got := f.victim(&b, none, tick, 1000*tick); got != 3 {
 		t.Errorf("victim = %d; want 3, which ends first", got)
 	}
 	clear(b.slot(6))
-	if got := f.victim(&b, 1, 1000); got != 6 {
+	if got := f.victim(&b, none, tick, 1000*tick); got != 6 {
 		t.Errorf("victim = %d; want 6, which is free", got)
 	}
-	if got := f.victim(&b, 106, 1000); got == 2 {
+	if got := f.victim(&b, none, 106*tick, 1000*tick); got == 2 {
 		t.Errorf("victim = %d, the only one that has not ended", got)
 	}
 }
 
 func BenchmarkCheck(b *testing.B) {
 	table := newTable(b.TempDir())
-	table.Add(addr("192.0.2.1"), AuthFail)
+	table.Add(addr("192.0.2.1"), "", AuthFail)
 	for b.Loop() {
-		table.Check(addr("192.0.2.2"))
+		table.Check(addr("192.0.2.2"), "")
 	}
 }
 
 func BenchmarkAdd(b *testing.B) {
 	table := newTable(b.TempDir())
 	for b.Loop() {
-		table.Add(addr("192.0.2.1"), AuthFail)
+		table.Add(addr("192.0.2.1"), "", AuthFail)
 	}
 }

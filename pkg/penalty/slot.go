@@ -2,6 +2,7 @@ package penalty
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"net/netip"
 	"os"
@@ -10,87 +11,125 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A slot is one source's entry in the table:
+// A slot is one origin's entry in the table:
 //
 //	16 bytes  address, IPv4 as IPv4-mapped
-//	 8 bytes  expiry, ns of CLOCK_BOOTTIME
+//	 4 bytes  hash of the user name, 0 for none
+//	 6 bytes  expiry, ticks of CLOCK_BOOTTIME
 //	 1 byte   bits of the address that count
-//	 1 byte   kind
-//	 1 byte   active
-//	 1 byte   1 for IPv4
+//	 1 byte   kind, 64 if it is active, 128 for IPv4
 //	 4 bytes  checksum
 type slot struct {
-	source netip.Prefix
+	origin
 	expiry time.Duration // since boot
 	kind   Kind
 	active bool
 }
 
+// A tick is the unit of an expiry in a slot: 48 bits of them last longer than a
+// time.Duration can.
+const tick = 100 * time.Microsecond
+
+const (
+	activeFlag = 1 << 6
+	ipv4Flag   = 1 << 7
+)
+
 func (s *slot) penalty(now time.Duration) *Penalty {
-	return &Penalty{Source: s.source, Last: s.kind, Left: s.expiry - now, Active: s.active}
+	return &Penalty{Source: s.source, User: s.user, Last: s.kind, Left: s.expiry - now, Active: s.active}
 }
 
-// outstanding tells whether there is time left. More than the maximum can only
+// outstanding reports whether there is time left. More than the maximum can only
 // be from before a boot, or from before the maximum was lowered.
 func (s *slot) outstanding(now, max time.Duration) bool {
 	return now < s.expiry && s.expiry-now <= max
 }
 
+// encode rounds the expiry down: rounded up it could exceed the maximum.
 func (f *stateFile) encode(s slot) []byte {
 	b := make([]byte, 0, slotSize)
 	addr := s.source.Addr().As16()
 	b = append(b, addr[:]...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(s.expiry))
-	b = append(b, byte(s.source.Bits()), byte(s.kind), flag(s.active), flag(s.source.Addr().Is4()))
+	b = binary.LittleEndian.AppendUint32(b, s.user)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.expiry/tick))[:26]
+	flags := byte(s.kind)
+	if s.active {
+		flags |= activeFlag
+	}
+	if s.source.Addr().Is4() {
+		flags |= ipv4Flag
+	}
+	b = append(b, byte(s.source.Bits()), flags)
 	return binary.LittleEndian.AppendUint32(b, uint32(sipHash(&f.key, b)))
 }
 
-func flag(set bool) byte {
-	if set {
-		return 1
-	}
-	return 0
-}
-
-// decode reads a slot; false if it is empty or was never written whole.
+// decode reads a slot; false if it is empty or was never written completely.
 func (f *stateFile) decode(b []byte) (slot, bool) {
 	if binary.LittleEndian.Uint32(b[28:]) != uint32(sipHash(&f.key, b[:28])) {
 		return slot{}, false
 	}
+	ticks := binary.LittleEndian.Uint64(b[18:]) >> 16
+	if ticks > math.MaxInt64/uint64(tick) {
+		return slot{}, false
+	}
 	addr := netip.AddrFrom16([16]byte(b[:16]))
-	if b[27] == 1 {
+	if b[27]&ipv4Flag != 0 {
+		if !addr.Is4In6() {
+			return slot{}, false
+		}
 		addr = addr.Unmap()
 	}
 	s := slot{
-		source: netip.PrefixFrom(addr, int(b[24])),
-		expiry: time.Duration(binary.LittleEndian.Uint64(b[16:])),
-		kind:   Kind(b[25]),
-		active: b[26] == 1,
+		origin: origin{netip.PrefixFrom(addr, int(b[26])), binary.LittleEndian.Uint32(b[16:])},
+		expiry: time.Duration(ticks) * tick,
+		kind:   Kind(b[27] &^ (activeFlag | ipv4Flag)),
+		active: b[27]&activeFlag != 0,
 	}
 	return s, s.source.IsValid()
 }
 
-// find returns the source's slot with time outstanding, and its number or -1.
-func (f *stateFile) find(b *bucket, source netip.Prefix, now, max time.Duration) (slot, int) {
+// find returns the origin's slot with time outstanding, and its number or -1.
+func (f *stateFile) find(b *bucket, o origin, now, max time.Duration) (slot, int) {
 	for i := range ways {
-		if s, ok := f.decode(b.slot(i)); ok && s.source == source && s.outstanding(now, max) {
+		if s, ok := f.decode(b.slot(i)); ok && s.origin == o && s.outstanding(now, max) {
 			return s, i
 		}
 	}
 	return slot{}, -1
 }
 
-// victim is the number of the slot that a new source gets: a free one, else the
-// one that would be free first.
-func (f *stateFile) victim(b *bucket, now, max time.Duration) int {
-	first, when := 0, time.Duration(0)
+// victim is the number of the slot that a new origin of the source gets: a free
+// one, else that which would be free first among those of the source that has
+// most of the bucket; of the new origin's own source, if that has as many. So
+// whoever makes up user names behind a shared source pushes out names of his own,
+// and never the last entry of another source while any source has two. Unshared
+// sources have one slot each.
+func (f *stateFile) victim(b *bucket, source netip.Prefix, now, limit time.Duration) int {
+	var slots [ways]slot
 	for i := range ways {
 		s, ok := f.decode(b.slot(i))
-		if !ok || !s.outstanding(now, max) {
+		if !ok || !s.outstanding(now, limit) {
 			return i
 		}
-		if i == 0 || s.expiry < when {
-			first, when = i, s.expiry
+		slots[i] = s
+	}
+	count := func(source netip.Prefix) (n int) {
+		for i := range slots {
+			if slots[i].source == source {
+				n++
+			}
+		}
+		return n
+	}
+	own, most := count(source), 0
+	for i := range slots {
+		most = max(most, count(slots[i].source))
+	}
+	first := -1
+	for i := range slots {
+		gives := count(slots[i].source) == most && (own < most || slots[i].source == source)
+		if gives && (first < 0 || slots[i].expiry < slots[first].expiry) {
+			first = i
 		}
 	}
 	return first

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,26 +12,30 @@ import (
 )
 
 // The state is one file of fixed size: a header with the key, then a hash table
-// of buckets, IPv4 and IPv6 apart, so that the plenty of the one cannot push the
-// other out. A source has one bucket, chosen by a keyed hash, and takes one of
-// its slots; a full bucket gives up the penalty that would have ended first, as
-// OpenSSH's "permissive" does. There is no "deny-all": whoever filled the table
-// would lock everybody out. A slot names its source in full, so a collision can
-// cost an attacker's penalty and never an innocent peer's access.
+// of buckets in three regions, for IPv4, for IPv6 and for users behind shared
+// sources, so that an abundance of one kind cannot push out another. An origin
+// has one bucket, chosen by a keyed hash, and takes one of its slots; a full
+// bucket gives up a penalty that would have ended soon, as OpenSSH's
+// "permissive" does. There is no "deny-all": whoever filled the table would lock
+// everybody out. A slot names its source in full, so a collision can cost an
+// attacker's penalty and never an innocent peer's access.
 //
 // Every slot carries a checksum: half a write, a truncated file or garbage are
-// no penalty, and the next failure repairs the file. The file lies on a tmpfs
-// and is sparse; no attacker can make it grow over its size.
+// no penalty, and the next failure repairs the file. A file of another format
+// has another first line; it is no penalty either, and the next failure replaces
+// it. The file lies on a tmpfs and is sparse; no attacker can make it grow over
+// its size.
 const (
-	stateName  = "penalties"
-	magic      = "in.rexecd pen 1\n"
-	headerSize = 4096 // so that buckets do not cross pages
-	slotSize   = 32
-	ways       = 8
-	bucketSize = ways * slotSize
-	perFamily  = 2048
-	buckets    = 2 * perFamily
-	stateSize  = headerSize + buckets*bucketSize // 1 MB: 16384 sources of each family
+	stateName    = "penalties"
+	magic        = "in.rexecd pen 2\n"
+	headerSize   = 4096 // so that buckets do not cross pages
+	slotSize     = 32
+	ways         = 8
+	bucketSize   = ways * slotSize
+	perRegion    = 2048
+	sharedRegion = 2 * perRegion // its first bucket
+	buckets      = 3 * perRegion
+	stateSize    = headerSize + buckets*bucketSize // 1.5 MB: 16384 origins in each region
 )
 
 // A stateFile is the opened state.
@@ -84,7 +87,7 @@ func (t *Table) open(create bool) (*stateFile, error) {
 	return &stateFile{fd: fd, path: path}, nil
 }
 
-// private tells why what was opened is not this user's own alone.
+// private returns an error unless what was opened is this user's own alone.
 func private(fd int, kind uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -92,7 +95,7 @@ func private(fd int, kind uint32) error {
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != kind:
-		return errors.New("it is neither a plain file nor a folder: remove it")
+		return errors.New("it is neither a plain file nor a directory: remove it")
 	case int(st.Uid) != os.Geteuid():
 		return fmt.Errorf("it belongs to user %d: remove it", st.Uid)
 	case st.Mode&0o022 != 0, kind == unix.S_IFREG && st.Mode&0o077 != 0:
@@ -154,21 +157,11 @@ func (f *stateFile) format() error {
 	return f.write(h, 0)
 }
 
-// home is the number of the source's bucket.
-func (f *stateFile) home(source netip.Prefix) int {
-	addr := source.Addr().As16()
-	n := int(sipHash(&f.key, addr[:]) % perFamily)
-	if source.Addr().Is6() {
-		n += perFamily
-	}
-	return n
-}
-
 type bucket [bucketSize]byte
 
 func (b *bucket) slot(i int) []byte { return b[i*slotSize : (i+1)*slotSize] }
 
-// readBucket reads a bucket; what the file does not hold is zero.
+// readBucket reads a bucket; anything past the end of the file is zero.
 func (f *stateFile) readBucket(home int, b *bucket) error {
 	n, err := unix.Pread(f.fd, b[:], int64(headerSize+home*bucketSize))
 	if err != nil {

@@ -51,17 +51,17 @@ func TestAStateThatOthersCouldHaveMadeIsNotUsed(t *testing.T) {
 		name string
 		make func(t *testing.T, dir, file string) error
 	}{
-		{"the folder is a symbolic link", func(t *testing.T, dir, _ string) error { mkdir(t, dir+"2"); return os.Symlink(dir+"2", dir) }},
-		{"the folder is a file", func(t *testing.T, dir, _ string) error { return os.WriteFile(dir, nil, 0o600) }},
-		{"others may write to the folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o777) }},
-		{"a group may write to the folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o770) }},
-		{"another's folder", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chown(dir, 1234, 1234) }},
+		{"the directory is a symbolic link", func(t *testing.T, dir, _ string) error { mkdir(t, dir+"2"); return os.Symlink(dir+"2", dir) }},
+		{"the directory is a file", func(t *testing.T, dir, _ string) error { return os.WriteFile(dir, nil, 0o600) }},
+		{"others may write to the directory", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o777) }},
+		{"a group may write to the directory", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chmod(dir, 0o770) }},
+		{"another's directory", func(t *testing.T, dir, _ string) error { mkdir(t, dir); return os.Chown(dir, 1234, 1234) }},
 		{"the file is a symbolic link", func(t *testing.T, dir, file string) error {
 			mkdir(t, dir)
 			return os.Symlink(dir+"/../victim", file)
 		}},
 		{"the file has another name", func(t *testing.T, dir, file string) error { mkdir(t, dir); return os.Link(dir+"/../victim", file) }},
-		{"the file is a folder", func(t *testing.T, dir, file string) error { mkdir(t, dir); return os.Mkdir(file, 0o700) }},
+		{"the file is a directory", func(t *testing.T, dir, file string) error { mkdir(t, dir); return os.Mkdir(file, 0o700) }},
 		{"the file is a FIFO", func(t *testing.T, dir, file string) error { mkdir(t, dir); return syscall.Mkfifo(file, 0o600) }},
 		{"others may write to the file", func(t *testing.T, dir, file string) error {
 			mkdir(t, dir)
@@ -88,10 +88,10 @@ func TestAStateThatOthersCouldHaveMadeIsNotUsed(t *testing.T) {
 			if err := c.make(t, table.Dir, filepath.Join(table.Dir, stateName)); err != nil {
 				t.Fatal(err)
 			}
-			if p, err := table.Add(addr("192.0.2.1"), AuthFail); err == nil || p != nil {
+			if p, err := table.Add(addr("192.0.2.1"), "", AuthFail); err == nil || p != nil {
 				t.Errorf("Add = %v, %v; want an error", p, err)
 			}
-			if p, err := table.Check(addr("192.0.2.1")); err == nil || p != nil {
+			if p, err := table.Check(addr("192.0.2.1"), ""); err == nil || p != nil {
 				t.Errorf("Check = %v, %v; want an error", p, err)
 			}
 			if b, _ := os.ReadFile(victim); string(b) != "precious" {
@@ -116,7 +116,7 @@ func TestALockThatIsHeldDelaysNobodyForLong(t *testing.T) {
 	if !refused(t, table, "192.0.2.1") {
 		t.Error("Check waits for the lock")
 	}
-	if _, err := table.Add(addr("192.0.2.1"), NoAuth); err == nil || !strings.Contains(err.Error(), "lock penalty state") || time.Since(begin) > 10*time.Second {
+	if _, err := table.Add(addr("192.0.2.1"), "", NoAuth); err == nil || !strings.Contains(err.Error(), "lock penalty state") || time.Since(begin) > 10*time.Second {
 		t.Errorf("Add with the lock held = %v after %v", err, time.Since(begin))
 	}
 }
@@ -170,9 +170,9 @@ func TestPenaltiesFromBeforeABootAreNone(t *testing.T) {
 	}
 	defer f.close()
 	now, _ := now()
-	source := table.source(addr("192.0.2.1"))
+	o := origin{source: table.source(addr("192.0.2.1"))}
 	// The clock stood at thirty days then, and has begun again.
-	if err := f.writeSlot(f.home(source), 0, slot{source: source, expiry: now + 30*24*time.Hour, active: true}); err != nil {
+	if err := f.writeSlot(f.home(o), 0, slot{origin: o, expiry: now + 30*24*time.Hour, active: true}); err != nil {
 		t.Fatal(err)
 	}
 	if refused(t, table, "192.0.2.1") {
@@ -191,15 +191,15 @@ func TestAFullFilesystemIsAnErrorAndNoPenalty(t *testing.T) {
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	table := newTable(dir)
 	os.WriteFile(dir+"/filler", make([]byte, 1<<20), 0o600)
-	if p, err := table.Add(addr("192.0.2.1"), AuthFail); err == nil || p != nil {
+	if p, err := table.Add(addr("192.0.2.1"), "", AuthFail); err == nil || p != nil {
 		t.Errorf("Add on a full filesystem = %v, %v", p, err)
 	}
-	if p, err := table.Check(addr("192.0.2.1")); p != nil || err != nil {
+	if p, err := table.Check(addr("192.0.2.1"), ""); p != nil || err != nil {
 		t.Errorf("Check on a full filesystem = %v, %v", p, err)
 	}
 	os.Remove(dir + "/filler")
-	table.Add(addr("192.0.2.1"), AuthFail) // the header fits, the table does not
-	if p, err := table.Check(addr("192.0.2.1")); p != nil || err != nil {
+	table.Add(addr("192.0.2.1"), "", AuthFail) // the header fits, the table does not
+	if p, err := table.Check(addr("192.0.2.1"), ""); p != nil || err != nil {
 		t.Errorf("Check on a full filesystem = %v, %v", p, err)
 	}
 }
@@ -229,7 +229,7 @@ func FuzzState(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer s.close()
-		switch home := int64(headerSize + s.home(table.source(peer))*bucketSize); {
+		switch home := int64(headerSize + s.home(origin{source: table.source(peer)})*bucketSize); {
 		case at < 0:
 			at = home - at%bucketSize
 		default:
@@ -239,7 +239,7 @@ func FuzzState(f *testing.F) {
 			t.Fatal(err)
 		}
 		if table.source(peer) != table.source(addr("198.51.100.9")) {
-			if p, err := table.Check(peer); p != nil || err != nil {
+			if p, err := table.Check(peer, ""); p != nil || err != nil {
 				t.Fatalf("Check = %v, %v", p, err)
 			}
 		}
@@ -247,11 +247,11 @@ func FuzzState(f *testing.F) {
 			t.Fatal(err)
 		}
 		for range 4 {
-			if _, err := table.Add(peer, AuthFail); err != nil {
+			if _, err := table.Add(peer, "", AuthFail); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if p, err := table.Check(peer); p == nil || err != nil {
+		if p, err := table.Check(peer, ""); p == nil || err != nil {
 			t.Fatalf("Check after four failures = %v, %v", p, err)
 		}
 		if st, _ := file.Stat(); st.Size() > stateSize+int64(len(garbage)) {
@@ -270,13 +270,16 @@ func FuzzSlot(f *testing.F) {
 			s.key[i] = byte(r.Uint32())
 		}
 		b = append(b, make([]byte, slotSize)...)[:slotSize]
-		if got, ok := s.decode(b); ok && !bytes.Equal(s.encode(got)[:24], b[:24]) {
+		if got, ok := s.decode(b); ok && !bytes.Equal(s.encode(got), b) {
 			t.Fatalf("%x is read as %v, which is written as %x", b, got, s.encode(got))
 		}
 		binary.LittleEndian.PutUint32(b[28:], uint32(sipHash(&s.key, b[:28])))
 		got, ok := s.decode(b)
 		if !ok {
 			return
+		}
+		if !bytes.Equal(s.encode(got), b) {
+			t.Fatalf("%x is read as %v, which is written as %x", b, got, s.encode(got))
 		}
 		if again, ok := s.decode(s.encode(got)); !ok || again != got {
 			t.Fatalf("%v is read back as %v", got, again)

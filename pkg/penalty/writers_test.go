@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("PENALTY_TEST_ADD"); dir != "" { // the child of the test that kills writers
 		table := newTable(dir)
 		for i := 0; ; i++ {
-			table.Add(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), AuthFail)
+			table.Add(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), "", AuthFail)
 		}
 	}
 	os.Exit(m.Run())
@@ -28,7 +28,7 @@ func TestManyWritersLoseNothing(t *testing.T) {
 	for range many {
 		writers.Go(func() {
 			for range each {
-				if _, err := table.Add(addr("192.0.2.1"), NoAuth); err != nil {
+				if _, err := table.Add(addr("192.0.2.1"), "", NoAuth); err != nil {
 					t.Error(err)
 				}
 			}
