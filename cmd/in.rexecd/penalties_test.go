@@ -82,11 +82,11 @@ func TestPenaltiesAreListedAndForgotten(t *testing.T) {
 	}
 	table.Amount[penalty.AuthFail] = time.Minute
 	for _, from := range []string{"192.0.2.7", "2001:db8::1"} {
-		if _, err := table.Add(netip.MustParseAddr(from), penalty.AuthFail); err != nil {
+		if _, err := table.Add(netip.MustParseAddr(from), "", penalty.AuthFail); err != nil {
 			t.Fatal(err)
 		}
 	}
-	table.Add(netip.MustParseAddr("192.0.2.8"), penalty.NoAuth)
+	table.Add(netip.MustParseAddr("192.0.2.8"), "", penalty.NoAuth)
 	lines := strings.Split(list(), "\n")
 	for i, want := range []string{"SOURCE STATE LEFT LATEST", " refused 1m0s authfail", " refused 1m0s authfail", "192.0.2.8/32 watched 1s noauth", ""} {
 		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasSuffix(got, strings.TrimSpace(want)) {

@@ -54,7 +54,7 @@ func (a *attempt) checkSource() error {
 	if a.penalties == nil {
 		return nil
 	}
-	p, err := a.penalties.Check(a.peer.Addr())
+	p, err := a.penalties.Check(a.peer.Addr(), a.user())
 	switch {
 	case err != nil:
 		a.goOnWithoutPenalties(err)
@@ -64,12 +64,21 @@ func (a *attempt) checkSource() error {
 	return nil
 }
 
+// user is whom a source that many users share is charged for: the account, so
+// that a name in capitals is no other, or whatever name was sent; empty before.
+func (a *attempt) user() string {
+	if a.account != "" {
+		return a.account
+	}
+	return a.claimed
+}
+
 // charge adds an offence to what the peer's source has outstanding.
 func (a *attempt) charge(offence penalty.Kind) {
 	if a.penalties == nil || offence == noOffence {
 		return
 	}
-	if _, err := a.penalties.Add(a.peer.Addr(), offence); err != nil {
+	if _, err := a.penalties.Add(a.peer.Addr(), a.user(), offence); err != nil {
 		a.goOnWithoutPenalties(err)
 	}
 }
