@@ -1,13 +1,14 @@
 // Package audit writes one record for every decision: to journald with native
-// fields, else to syslog (authpriv), and to a console instead where the
+// fields, otherwise to syslog (authpriv), or to a console instead where an
 // administrator watches.
 //
-// The messages are read by programs (fail2ban, log monitors): changing one is a
-// break of compatibility. What a peer sent is quoted, so that no name can look
-// like another line or another field.
+// Programs read the messages (fail2ban, log monitors): changing one is a break
+// of compatibility. What a peer sent is quoted, so that no name can look like
+// another line or another field, and every part of a record is bounded.
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -55,25 +56,34 @@ var kinds = [...]struct {
 type Event struct {
 	Kind    Kind
 	User    string // as the peer sent it
+	Account string // the account's own name, where there is an account
 	Invalid bool   // there is no such account
 	Peer    netip.AddrPort
 	Reason  error
-	Command string // only where the administrator wants it logged
+	Command string // only where the administrator wants it logged; see bounds
 
-	Exit     int            // exit status of the command
+	Exit     int            // exit status of the command; -1 while it is running
 	Signal   syscall.Signal // or what killed it
+	Unknown  bool           // or neither could be found out
 	Duration time.Duration
+	CPU      time.Duration // user and system time of the command; zero: left out
+	Peak     int64         // peak memory of the command in bytes; zero: left out
 
 	unit string
 }
 
-// Message is the record as one line, shaped like sshd's.
+// Message is the record as one line, shaped like sshd's. The name in the place
+// that programs look at is the peer's; an account of another spelling follows
+// the port, where they expect free text.
 func (e *Event) Message() string {
 	from := ""
 	if e.Peer.IsValid() {
 		from = " from " + e.Peer.Addr().String() + " port " + strconv.Itoa(int(e.Peer.Port()))
 	}
 	user := Quote(e.User)
+	if e.Account != "" && e.Account != e.User {
+		from += ": account " + Quote(e.Account)
+	}
 	switch e.Kind {
 	case Accepted:
 		s := "Accepted password for " + user + from
@@ -89,7 +99,7 @@ func (e *Event) Message() string {
 	case Refused:
 		return "Refused " + user + from + e.because()
 	case Closed:
-		return "Session closed for " + user + from + ": " + e.status() + " after " + seconds(e.Duration) + e.because()
+		return "Session closed for " + user + from + ": " + e.status() + " after " + seconds(e.Duration) + e.used() + e.because()
 	case ProtocolError:
 		return "Protocol error" + from + e.because()
 	case Penalised:
@@ -101,6 +111,34 @@ func (e *Event) Message() string {
 	return "Configuration error" + e.because()
 }
 
+// Bounds of what a record takes from elsewhere, in bytes. Names are longer in no
+// account, and the command's is the protocol's own. A reason may hold the text of
+// a PAM module, of a file, or the stack of a crash.
+const (
+	maxName    = 256
+	maxReason  = 8 << 10
+	maxCommand = 131071
+)
+
+// bound cuts the record to its bounds. The command is part of it only once the
+// user has authenticated: before, anybody could fill the disk with commands.
+func (e *Event) bound() {
+	e.User, e.Account = cut(e.User, maxName), cut(e.Account, maxName)
+	if e.Reason != nil {
+		if text := e.Reason.Error(); len(text) > maxReason {
+			e.Reason = errors.New(cut(text, maxReason) + "...")
+		}
+	}
+	switch e.Kind {
+	case Accepted, Refused, Closed:
+		e.Command = cut(e.Command, maxCommand)
+	default:
+		e.Command = ""
+	}
+}
+
+func cut(s string, most int) string { return s[:min(len(s), most)] }
+
 func (e *Event) because() string {
 	if e.Reason == nil {
 		return ""
@@ -110,6 +148,8 @@ func (e *Event) because() string {
 
 func (e *Event) status() string {
 	switch {
+	case e.Unknown:
+		return "exit status unknown"
 	case e.Signal != 0:
 		return fmt.Sprintf("killed by signal %d (%s)", int(e.Signal), strings.TrimPrefix(signalName(e.Signal), "SIG"))
 	case e.Exit < 0:
@@ -118,12 +158,23 @@ func (e *Event) status() string {
 	return "exit status " + strconv.Itoa(e.Exit)
 }
 
+// used is what the command used, as far as it is known.
+func (e *Event) used() (s string) {
+	if e.CPU > 0 {
+		s = ", cpu " + seconds(e.CPU)
+	}
+	if e.Peak > 0 {
+		s += fmt.Sprintf(", %d MB", (e.Peak+999_999)/1_000_000) // never 0 MB
+	}
+	return s
+}
+
 func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
 }
 
-// Quote writes a user name as it stands where it could not be anything else,
-// and in Go's quotes otherwise.
+// Quote returns a user name unchanged if it cannot be mistaken for anything
+// else, and in Go's quotes otherwise.
 func Quote(s string) string {
 	for i, c := range []byte(s) {
 		switch {
@@ -139,8 +190,8 @@ func Quote(s string) string {
 	return s
 }
 
-// quoteCommand quotes a command, the end of a long one left out: syslog servers
-// cut lines at some kilobytes. REXEC_COMMAND in the journal has all of it.
+// quoteCommand quotes a command, without the end of a long one: syslog servers
+// cut lines at some kilobytes. REXEC_COMMAND in the journal holds all of it.
 func quoteCommand(s string) string {
 	const most = 1024
 	if len(s) <= most {
@@ -166,7 +217,7 @@ type field struct{ name, value string }
 // fields are the record's own.
 func (e *Event) fields() []field {
 	k := kinds[e.Kind]
-	f := append(make([]field, 0, 16), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome},
+	f := append(make([]field, 0, 20), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome},
 		field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
 	if e.unit != "" {
 		// journalctl -u finds records by it. Where pam_systemd has moved this process
@@ -175,6 +226,9 @@ func (e *Event) fields() []field {
 	}
 	if e.User != "" {
 		f = append(f, field{"REXEC_USER", e.User})
+	}
+	if e.Account != "" {
+		f = append(f, field{"REXEC_ACCOUNT", e.Account})
 	}
 	if e.Peer.IsValid() {
 		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
@@ -188,6 +242,12 @@ func (e *Event) fields() []field {
 	if e.Kind == Closed {
 		f = append(f, field{"REXEC_STATUS", strings.TrimPrefix(e.status(), "exit status ")},
 			field{"REXEC_DURATION_USEC", strconv.FormatInt(e.Duration.Microseconds(), 10)})
+		if e.CPU > 0 {
+			f = append(f, field{"REXEC_CPU_USEC", strconv.FormatInt(e.CPU.Microseconds(), 10)})
+		}
+		if e.Peak > 0 {
+			f = append(f, field{"REXEC_PEAK_BYTES", strconv.FormatInt(e.Peak, 10)})
+		}
 	}
 	return f
 }
@@ -202,10 +262,11 @@ type Log struct {
 	deaf bool // the system's log did not take a record in time
 }
 
-// Write writes one record. It never fails and never waits long: a log that
-// hangs must not become a server that hangs.
+// Write writes one record, within the bounds above. It never fails and never
+// waits long: a log that hangs must not become a server that hangs.
 func (l *Log) Write(e Event) {
 	e.unit = l.Unit
+	e.bound()
 	switch {
 	case l.Console != nil:
 		fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message())

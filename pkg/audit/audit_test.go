@@ -39,6 +39,18 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Signal: 40}, "Session closed for alice from 192.0.2.7 port 40112: killed by signal 40 (unknown) after 0.0s"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1}, "Session closed for alice from 192.0.2.7 port 40112: command still running after 0.0s"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: 3, Reason: errors.New("close session: x")}, "Session closed for alice from 192.0.2.7 port 40112: exit status 3 after 0.0s: close session: x"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Unknown: true}, "Session closed for alice from 192.0.2.7 port 40112: exit status unknown after 0.0s"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Duration: 1349 * time.Millisecond, CPU: 912 * time.Millisecond, Peak: 33_554_432},
+			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 1.3s, cpu 0.9s, 34 MB"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, CPU: time.Microsecond, Reason: errors.New("close session: x")},
+			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s: close session: x"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Peak: 1}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, 1 MB"},
+		{Event{Kind: Accepted, User: "alice", Account: "alice", Peer: peer4}, "Accepted password for alice from 192.0.2.7 port 40112"},
+		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4}, "Accepted password for ALICE from 192.0.2.7 port 40112: account alice"},
+		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4, Command: "id"}, `Accepted password for ALICE from 192.0.2.7 port 40112: account alice: command "id"`},
+		{Event{Kind: Failed, User: "ALICE", Account: "alice", Peer: peer4, Reason: errWhy}, "Failed password for ALICE from 192.0.2.7 port 40112: account alice: pam_authenticate: Authentication failure"},
+		{Event{Kind: Refused, User: "ALICE", Account: `EXAMPLE\alice`, Peer: peer4, Reason: errors.New("nologin")}, `Refused ALICE from 192.0.2.7 port 40112: account "EXAMPLE\\alice": nologin`},
+		{Event{Kind: Closed, User: "ALICE", Account: "alice", Peer: peer4}, "Session closed for ALICE from 192.0.2.7 port 40112: account alice: exit status 0 after 0.0s"},
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errors.New("username too long")}, "Protocol error from 192.0.2.7 port 40112: username too long"},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errors.New("/etc/rexecd.toml:3: unknown setting")}, "Configuration error: /etc/rexecd.toml:3: unknown setting"},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errors.New("x")}, "Internal error from 192.0.2.7 port 40112: x"},
@@ -51,7 +63,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 	}
 }
 
-// hostile are names and texts that want to be read as something else.
+// hostile are names and texts that try to pass for something else.
 var hostile = []string{
 	"", " ", "-x", "a b", "alice from 1.2.3.4 port 22", "alice\nAccepted password for root from 1.2.3.4 port 22",
 	"alice\rroot", "a\x00b", `"`, `'`, "\\", "a: b", "\x1b[2J", "\u202eecila", "a\u200bb", "caf\u00e9", "\xff\xfe", "\u2028", "\u0085",
@@ -78,6 +90,8 @@ func TestHostileTextStaysInItsPlaceOnOneLine(t *testing.T) {
 		for _, name := range hostile {
 			for _, text := range hostile {
 				e := Event{Kind: kind, User: name, Peer: peer4, Reason: errors.New(text), Command: text, Exit: 1}
+				checkLine(t, &e)
+				e.Account = text
 				checkLine(t, &e)
 			}
 		}
@@ -106,7 +120,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add(i%4, s, s, s)
 	}
 	f.Fuzz(func(t *testing.T, kind int, name, reason, command string) {
-		checkLine(t, &Event{Kind: Kind(uint(kind) % 4), User: name, Peer: peer4, Reason: errors.New(reason), Command: command})
+		checkLine(t, &Event{Kind: Kind(uint(kind) % 4), User: name, Peer: peer4, Account: command, Reason: errors.New(reason), Command: command})
 	})
 }
 
@@ -133,6 +147,9 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "refused", "REXEC_USER": "alice", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: 7, Duration: 1234567 * time.Nanosecond},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "7", "REXEC_DURATION_USEC": "1234"}},
+		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "ALICE", "REXEC_ACCOUNT": "alice"}},
+		{Event{Kind: Closed, User: "alice", Account: "alice", Peer: peer4, Exit: -1, Unknown: true, CPU: 912345 * time.Nanosecond, Peak: 34},
+			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_ACCOUNT": "alice", "REXEC_STATUS": "unknown", "REXEC_DURATION_USEC": "0", "REXEC_CPU_USEC": "912", "REXEC_PEAK_BYTES": "34"}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Signal: 9},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "killed by signal 9 (KILL)", "REXEC_DURATION_USEC": "0"}},
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": errWhy.Error()}},

@@ -27,8 +27,8 @@ var (
 const patience = 2 * time.Second
 
 // send writes the record to journald, or to syslog where there is no journald,
-// and tells whether that was done in time. A host that has neither is no reason
-// to wait.
+// and reports whether that was done in time. A host that has neither is no
+// reason to wait.
 func send(e *Event) bool {
 	err := sendTo(journalSocket, e.journal())
 	if err != nil && err != unix.EAGAIN {

@@ -92,6 +92,7 @@ func TestJournalGetsTheFieldsAsTheyAre(t *testing.T) {
 	for _, text := range hostile {
 		e := Event{Kind: Failed, User: text, Peer: peer6, Reason: fmt.Errorf("%s", text), Command: text}
 		(&Log{Unit: "rexec@1.service"}).Write(e)
+		e.bound()
 		want := fieldMap(&e)
 		want["MESSAGE"], want["PRIORITY"], want["OBJECT_SYSTEMD_UNIT"] = e.Message(), "5", "rexec@1.service"
 		if fields := parse(t, got.next(t)); !maps.Equal(fields, want) {
