@@ -1,5 +1,5 @@
 // The runtime is not to watch the cgroup's limit on processors, once a second
-// with a goroutine: one processor is what it is shown (package before).
+// with a goroutine: one processor is what it is shown (package preinit).
 //
 //go:debug updatemaxprocs=0
 
@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	_ "rexecd/cmd/in.rexecd/before"
+	_ "rexecd/cmd/in.rexecd/preinit"
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"

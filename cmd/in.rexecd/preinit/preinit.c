@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -35,14 +36,13 @@ __attribute__((constructor(102))) static void take_stderr_off_the_peer(void)
 		close(null);
 }
 
-/* What the runtime finds while it starts is less than there is: this process
- * does one thing after the other. The first thread gets it all back at once
- * (restore).
+/* The runtime finds less than there is while it starts: this process does one
+ * thing after the other. The first thread gets it all back at once (restore).
  *
  * One processor: the runtime makes itself as wide as those it may run on, and
  * wakes threads on the others while it starts, a third of its start-up time. It
- * has no other knob that can be turned in the binary; GOMAXPROCS is the
- * environment's, which is the super-server's. Likewise one malloc arena: every
+ * has no other knob that can be turned in the binary; GOMAXPROCS is in the
+ * environment, which belongs to the super-server. Likewise one malloc arena: every
  * further one is an mmap of 64 MB per thread.
  *
  * A timer slack of 10 ms, which threads inherit: the runtime's monitor thread
@@ -79,6 +79,24 @@ __attribute__((constructor(103))) static void start_small(void)
 	cpus_known = sched_setaffinity(0, sizeof one, &one) == 0;
 }
 
+/* What sched_getaffinity returned is what the thread may run on now: its own
+ * mask, if it has one, and what its cpuset and the processors that are on leave
+ * of it. Set as it is, it would become the thread's own mask, and neither it nor
+ * the command would ever run on a processor that comes later. So a thread that
+ * could run on all it could possibly be given gets the mask of all, which is as
+ * good as none (the kernel keeps what was asked for since 6.2, and forgets it at
+ * a change of the cpuset before). A mask of its own that excludes nothing today
+ * cannot be told from none; then the command may follow, too. */
+static void restore_cpus(void)
+{
+	cpu_set_t all, allowed;
+
+	memset(&all, 0xff, sizeof all);
+	if (sched_setaffinity(0, sizeof all, &all) == 0 && sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_EQUAL(&allowed, &cpus))
+		return;
+	sched_setaffinity(0, sizeof cpus, &cpus);
+}
+
 void restore(void)
 {
 	struct sched_param none = {0};
@@ -90,5 +108,5 @@ void restore(void)
 	if (batch)
 		sched_setscheduler(0, SCHED_OTHER, &none);
 	if (cpus_known)
-		sched_setaffinity(0, sizeof cpus, &cpus);
+		restore_cpus();
 }
