@@ -30,7 +30,8 @@ var penaltySettings = []penaltySetting{
 	{"protocol", seconds, amount(func(t *penalty.Table) *time.Duration { return &t.Amount[penalty.Protocol] })},
 	{"min", seconds, amount(func(t *penalty.Table) *time.Duration { return &t.Min })},
 	{"max", seconds, amount(func(t *penalty.Table) *time.Duration { return &t.Max })},
-	{"exempt", `a list of addresses and networks, such as ["192.0.2.7", "2001:db8::/32"]`, exempt},
+	{"exempt", `a list of addresses and networks, such as ["192.0.2.7", "2001:db8::/32"]`, networks(func(t *penalty.Table) *[]netip.Prefix { return &t.Exempt })},
+	{"shared", `a list of addresses and networks, such as ["192.0.2.7", "2001:db8::/32"]`, networks(func(t *penalty.Table) *[]netip.Prefix { return &t.Shared })},
 	{"ipv4_bits", "a number of bits from 8 to 32", prefixBits(8, 32, func(t *penalty.Table) *int { return &t.Bits4 })},
 	{"ipv6_bits", "a number of bits from 16 to 128", prefixBits(16, 128, func(t *penalty.Table) *int { return &t.Bits6 })},
 }
@@ -53,27 +54,39 @@ func prefixBits(least, most int64, field func(*penalty.Table) *int) func(*penalt
 	}
 }
 
-func exempt(t *penalty.Table, v any) bool {
-	list, ok := v.([]any)
-	for _, v := range list {
-		text, _ := v.(string)
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
+func networks(field func(*penalty.Table) *[]netip.Prefix) func(*penalty.Table, any) bool {
+	return func(t *penalty.Table, v any) bool {
+		list, ok := v.([]any)
+		for _, v := range list {
+			text, _ := v.(string)
+			network, ok := parseNetwork(text)
+			if !ok {
 				return false
 			}
-			network = netip.PrefixFrom(addr, addr.BitLen())
+			*field(t) = append(*field(t), network)
 		}
-		if addr := network.Addr(); addr.Is4In6() { // peers are IPv4 when they are
-			if network.Bits() < 96 {
-				return false
-			}
-			network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
-		}
-		t.Exempt = append(t.Exempt, network.Masked())
+		return ok
 	}
-	return ok
+}
+
+// parseNetwork reads an address or a network, an IPv4-mapped one as IPv4: peers
+// are IPv4 when they are.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			return netip.Prefix{}, false
+		}
+		network = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	if addr := network.Addr(); addr.Is4In6() {
+		if network.Bits() < 96 {
+			return netip.Prefix{}, false
+		}
+		network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
+	}
+	return network.Masked(), true
 }
 
 // applyPenalties applies the table [penalties] and takes it out of the values.
@@ -88,7 +101,7 @@ func applyPenalties(s *rexecd.Config, values map[string]any, text string) error 
 	if !ok {
 		return fmt.Errorf("%d: penalties = %s: must be a table, [penalties]", lineOf(text, "penalties"), written(value))
 	}
-	// Keys have the same names as others outside the table: their lines are looked for behind its head.
+	// Keys have the same names as others outside the table: their lines are looked for after its head.
 	before, table, found := strings.Cut(text, "[penalties]")
 	line := func(key string) int {
 		if found {
@@ -125,7 +138,8 @@ func applyPenalties(s *rexecd.Config, values map[string]any, text string) error 
 }
 
 // penalties is -penalties: it lists the sources that have failed lately; with
-// "clear" it forgets them all, or those of the addresses behind it.
+// "clear" it forgets them all, or those of the addresses that follow, with every
+// user behind a shared one.
 func penalties(out io.Writer, o options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("penalties are kept for the server that runs as root: run sudo in.rexecd -penalties")
@@ -189,14 +203,14 @@ func listPenalties(out io.Writer, table *penalty.Table) error {
 		return nil
 	}
 	slices.SortFunc(list, func(a, b penalty.Penalty) int { return cmp.Compare(b.Left, a.Left) })
-	const line = "%-44v %-8v %-8v %v\n"
+	const line = "%-45v %-8v %-8v %v\n"
 	fmt.Fprintf(out, line, "SOURCE", "STATE", "LEFT", "LATEST")
 	for _, p := range list {
 		state := "watched"
 		if p.Active {
 			state = "refused"
 		}
-		fmt.Fprintf(out, line, p.Source, state, p.Left.Round(time.Second), p.Last)
+		fmt.Fprintf(out, line, p.Origin(), state, p.Left.Round(time.Second), p.Last)
 	}
 	return nil
 }
