@@ -24,7 +24,8 @@ func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) 
 	r := asRefusal(err)
 	a.write(audit.Event{Kind: r.kind, Reason: r.reason})
 	if r.delayed {
-		charge, answer := schedule(a.asked, time.Now(), s.Config.RefusalDelay)
+		// At most half the grace time: the answer is wanted before it is over.
+		charge, answer := schedule(a.asked, time.Now(), min(s.Config.RefusalDelay, s.Config.Grace/2))
 		if answer.After(grace.at) { // not one that is on its way by then
 			r.public, answer = "", grace.at
 		}

@@ -38,7 +38,7 @@ func (a *attempt) identified(id *identity) {
 
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
-	e.Peer, e.User, e.Invalid = a.peer, a.claimed, a.invalid
+	e.Peer, e.User, e.Account, e.Invalid = a.peer, a.claimed, a.account, a.invalid
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command
