@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -122,62 +121,6 @@ func (c *Conn) Linger(d time.Duration, max int) {
 		c.drop(max)
 	}
 	c.Close()
-}
-
-// Release gives up this process's hold on a connection that the command has
-// used. With shutdown it ends for everybody who still holds it.
-//
-// Closed with input unread, a connection is reset, which can throw away output
-// that is still on its way. With shutdown the input is dropped before. Without, it
-// may be a background child's: then the output is given time to arrive.
-func (c *Conn) Release(shutdown bool) {
-	if c.fd < 0 {
-		return
-	}
-	if shutdown {
-		c.Deadline = time.Unix(1, 0) // what is there, no waiting
-		c.drop(releaseBytes)
-		unix.Shutdown(c.fd, unix.SHUT_RDWR)
-	} else {
-		for until := time.Now().Add(releaseTime); c.pending(unix.TIOCINQ) > 0 && c.pending(unix.TIOCOUTQ) > 0 && time.Now().Before(until); {
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	c.closeInTime()
-}
-
-// closeInTime closes a connection that others hold as well. They may have set
-// SO_LINGER, with which close waits for the peer, for days; and may set it again
-// just now. A signal ends that wait and nothing else.
-func (c *Conn) closeInTime() {
-	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
-	c.interrupted(c.Close)
-}
-
-// interrupted calls f, and should it take longer than releaseTime ends what the
-// kernel lets it wait for there.
-func (c *Conn) interrupted(f func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	pid, thread := unix.Getpid(), unix.Gettid()
-	late := time.AfterFunc(releaseTime, func() { _ = unix.Tgkill(pid, thread, unix.SIGURG) }) // Go ignores it
-	defer late.Stop()
-	f()
-}
-
-const (
-	releaseBytes = 8 << 20
-	releaseTime  = 2 * time.Second
-)
-
-// pending is how many bytes have not been read (TIOCINQ) or not been
-// acknowledged by the peer (TIOCOUTQ).
-func (c *Conn) pending(queue uint) int {
-	n, err := unix.IoctlGetInt(c.fd, queue)
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // drop reads and forgets up to max bytes.

@@ -163,7 +163,7 @@ func stop(t *testing.T) (*Stop, int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(p[0]); unix.Close(p[1]) })
-	return &Stop{p[0]}, p[1]
+	return &Stop{fd: p[0]}, p[1]
 }
 
 // output runs a command to its end and returns what it said after the status byte.

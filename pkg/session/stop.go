@@ -17,7 +17,10 @@ import (
 //
 // The handler is C and writes into a pipe. Package os/signal would start two
 // goroutines and their threads for it, half a millisecond in every process.
-type Stop struct{ fd int }
+type Stop struct {
+	fd        int
+	requested bool
+}
 
 // CatchStop starts collecting, once in a process.
 func CatchStop() (*Stop, error) {
@@ -28,14 +31,18 @@ func CatchStop() (*Stop, error) {
 	if _, err := C.session_catch_stop(C.int(p[1])); err != nil {
 		return nil, fmt.Errorf("catch signals: %w", err)
 	}
-	return &Stop{p[0]}, nil
+	return &Stop{fd: p[0]}, nil
 }
 
 // Fd is readable when there is a request; each byte is a signal's number.
 func (s *Stop) Fd() int { return s.fd }
 
+// Requested reports whether Attend has met a request.
+func (s *Stop) Requested() bool { return s.requested }
+
 // signal is the request that made the pipe readable.
 func (s *Stop) signal() syscall.Signal {
+	s.requested = true
 	var b [1]byte
 	if n, err := unix.Read(s.fd, b[:]); err != nil || n == 0 {
 		return unix.SIGTERM

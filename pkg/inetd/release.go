@@ -1,0 +1,249 @@
+package inetd
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Release gives up this process's hold on connections that the command has
+// used, once the peer has acknowledged all that was written to them. A close
+// before that is met by the peer's next byte of input, or by one that nobody has
+// read, with a reset, and the kernel throws the rest of the output away.
+//
+// A process of the user's can hold a socket's lock for as long as it likes: by
+// sending from memory whose pages are in a file system of the user's own. So what
+// takes that lock is done by other goroutines, and without Shutdown nothing is.
+type Release struct {
+	// Shutdown ends the connections for everybody who still holds them, after
+	// their output, and drops the input. Without, input is left alone: it may be
+	// a background child's.
+	Shutdown bool
+	// Stop, unless 0, is a descriptor that is readable once this process is told to
+	// stop. Then, or if Stopped says that it was told before, the wait is short.
+	Stop    int
+	Stopped bool
+
+	stall time.Duration // ends the wait; 0 is stallTime
+	held  []*Conn
+	shut  []*shutting // with Shutdown, one for each of held
+}
+
+const (
+	// stallTime is how long nothing may be acknowledged. The kernel repeats what was
+	// lost after ever longer times: a minute is what it takes to find out that an
+	// outage of half a minute is over.
+	stallTime = time.Minute
+	// releaseTime is for what should be done at once: a stop, a call that may hang,
+	// the peer's close after ours.
+	releaseTime = 2 * time.Second
+	// beginTime is longer than TCP delays an acknowledgement (TCP_DELACK_MIN).
+	beginTime = 50 * time.Millisecond
+)
+
+// Begin begins to release the connections; those that are nil or closed are passed
+// over. It returns soon: what the peer has acknowledged by then is closed, so that
+// a peer need not wait for what this process still has to do.
+func (r *Release) Begin(conns ...*Conn) {
+	for _, c := range conns {
+		if c != nil && c.fd >= 0 {
+			r.held = append(r.held, c)
+		}
+	}
+	if r.Shutdown {
+		for _, c := range r.held {
+			r.shut = append(r.shut, c.shutDown())
+		}
+		return
+	}
+	if r.wait(beginTime) {
+		for _, c := range r.held {
+			if !c.lingers() {
+				c.interrupted(c.Close)
+			}
+		}
+	}
+}
+
+// Finish waits for the rest, and releases it. A connection whose lock cannot be had
+// in time is left to the end of the process.
+func (r *Release) Finish() {
+	late := time.Now().Add(releaseTime)
+	for _, s := range r.shut {
+		s.begun.wait(time.Until(late)) // from here on the end of the stream is waited for as well
+	}
+	if r.wait(0) {
+		late = time.Now().Add(releaseTime)
+		for _, s := range r.shut {
+			s.peerClosed.wait(time.Until(late)) // or a reset could still throw away what it has not read
+		}
+	}
+	for _, s := range r.shut {
+		s.enough.Store(true)
+	}
+	late = time.Now().Add(releaseTime)
+	for i, c := range r.held {
+		switch {
+		case c.fd < 0:
+		case r.Shutdown && !r.shut[i].over.wait(time.Until(late)), c.lingers() && !c.unlinger():
+			c.fd = -1
+		default:
+			c.interrupted(c.Close)
+		}
+	}
+}
+
+// wait waits until everything is acknowledged, for at most d unless that is 0, and
+// reports whether it is. It takes no lock.
+func (r *Release) wait(d time.Duration) bool {
+	stall := r.stall
+	if stall == 0 {
+		stall = stallTime
+	}
+	fds := []unix.PollFd{{Fd: -1, Events: unix.POLLIN}}
+	if r.Stop > 0 && !r.Stopped {
+		fds[0].Fd = int32(r.Stop)
+	}
+	progress := time.Now()
+	var until time.Time
+	switch {
+	case d > 0:
+		until = progress.Add(d)
+	case r.Stopped:
+		until = progress.Add(releaseTime)
+	}
+	before := make([]int, len(r.held))
+	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		left := 0
+		for i, c := range r.held {
+			n := c.unacknowledged()
+			if n < before[i] {
+				progress = time.Now()
+			}
+			before[i], left = n, left+n
+		}
+		now := time.Now()
+		switch {
+		case left == 0:
+			return true
+		case now.Sub(progress) >= stall, !until.IsZero() && now.After(until):
+			return false
+		}
+		ts := unix.NsecToTimespec(pause.Nanoseconds())
+		if n, _ := unix.Ppoll(fds, &ts, nil); n > 0 {
+			r.Stopped, fds[0].Fd, until = true, -1, now.Add(releaseTime)
+		}
+	}
+}
+
+// unacknowledged is how many bytes the peer has not acknowledged, the end of the
+// stream counted as one; none of a connection that has been lost. It takes no lock.
+func (c *Conn) unacknowledged() int {
+	if c.fd < 0 {
+		return 0
+	}
+	n, err := unix.IoctlGetInt(c.fd, unix.TIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	// A reset empties the queue, and leaves that number as it was.
+	const wmemQueued = 5 // SK_MEMINFO_WMEM_QUEUED of linux/sock_diag.h
+	var info [9]uint32   // SK_MEMINFO_VARS
+	size := uint32(unsafe.Sizeof(info))
+	_, _, e := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(c.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if e == 0 && size/4 > wmemQueued && info[wmemQueued] == 0 {
+		return 0
+	}
+	return n
+}
+
+// A shutting is a connection that is being shut down, by a goroutine of its own
+// since its calls take the socket's lock.
+type shutting struct {
+	begun, peerClosed, over event
+	enough                  atomic.Bool
+}
+
+// An event is waited for, for a time.
+type event chan struct{}
+
+func (e event) wait(d time.Duration) bool {
+	select {
+	case <-e:
+		return true
+	case <-time.After(max(d, 0)):
+		return false
+	}
+}
+
+// shutDown ends the stream to the peer and drops what the peer sends until it has
+// closed as well, or until it is enough.
+func (c *Conn) shutDown() *shutting {
+	s := &shutting{begun: make(event), peerClosed: make(event), over: make(event)}
+	fd := c.fd
+	go func() {
+		unix.Shutdown(fd, unix.SHUT_WR)
+		close(s.begun)
+		for !s.enough.Load() {
+			if !dropArrived(fd) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		close(s.peerClosed)
+		dropArrived(fd)
+		unix.Shutdown(fd, unix.SHUT_RDWR)
+		close(s.over)
+	}()
+	return s
+}
+
+// dropArrived reads and forgets what is there, and reports whether more may come.
+// What a peer sends without a pause is dropped at a bounded rate.
+func dropArrived(fd int) bool {
+	buf := make([]byte, 64<<10)
+	for range 16 {
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EAGAIN:
+			return true
+		case err == unix.EINTR:
+		case err != nil || n == 0:
+			return false
+		}
+	}
+	return true
+}
+
+// lingers reports whether the command has set SO_LINGER: then close waits for the
+// peer, for days, or resets the connection. It takes no lock.
+func (c *Conn) lingers() bool {
+	l, err := unix.GetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER)
+	return err != nil || l.Onoff != 0
+}
+
+// unlinger takes that back, and reports whether it could, in time.
+func (c *Conn) unlinger() bool {
+	done, fd := make(event), c.fd
+	go func() {
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+		close(done)
+	}()
+	return done.wait(releaseTime)
+}
+
+// interrupted calls f, and should it take longer than releaseTime ends what the
+// kernel lets it wait for there: others hold the connection as well and may set
+// SO_LINGER again just now. A signal ends that wait and nothing else.
+func (c *Conn) interrupted(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, thread := unix.Getpid(), unix.Gettid()
+	late := time.AfterFunc(releaseTime, func() { _ = unix.Tgkill(pid, thread, unix.SIGURG) }) // Go ignores it
+	defer late.Stop()
+	f()
+}
