@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,15 +26,6 @@ func (c *connections) forErrors() *inetd.Conn {
 		return c.stderr
 	}
 	return c.primary
-}
-
-// release gives up both connections, which a command has used; with shutdown for
-// all who hold them.
-func (c *connections) release(shutdown bool) {
-	c.primary.Release(shutdown)
-	if c.stderr != nil {
-		c.stderr.Release(shutdown)
-	}
 }
 
 // close closes what is still open.
@@ -115,18 +105,13 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	}
 	status, err := p.Attend(watch)
 	ended := time.Since(a.began)
-	released := make(chan struct{})
-	go func() {
-		defer close(released)
-		c.release(s.Config.OnExit == Shutdown)
-	}()
-	// Neither waits for the other: a client not for PAM, nor the session's end for a
-	// client that reads slowly, or for a system call that the user keeps from
-	// returning. The connections first, which mostly is a moment.
-	runtime.Gosched()
+	// A client does not wait for PAM, nor the session's end for a client that reads
+	// slowly, or for a system call that the user keeps from returning.
+	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(), Stopped: user.stop.Requested()}
+	release.Begin(c.primary, c.stderr)
 	err = errors.Join(err, user.close())
 	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Duration: ended, Reason: err})
-	<-released
+	release.Finish()
 }
 
 // cause is the system's own error at the bottom of err, in the words of

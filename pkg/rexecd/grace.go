@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
 	"rexecd/pkg/penalty"
 	"rexecd/pkg/session"
 )
@@ -32,7 +33,9 @@ func (s *Server) startGrace(c *connections, a *attempt) *deadline {
 		case late > abortPatience:
 			const where = "the start of the shell, whose process cannot be killed"
 			a.write(audit.Event{Kind: audit.InternalError, Reason: &graceOver{s.Config.Grace, where}})
-			c.release(true) // which has them as well
+			release := inetd.Release{Shutdown: true, Stopped: true} // for that process, which has them as well
+			release.Begin(c.primary, c.stderr)
+			release.Finish()
 		default:
 			// Between two calls, where enter will notice; or in the start of the
 			// shell, which fails when its child is killed. There may be none yet.
