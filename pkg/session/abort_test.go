@@ -32,7 +32,7 @@ func TestAbortEndsAStartThatHangs(t *testing.T) {
 		}
 	}
 	c := sh("echo ran")
-	c.Primary, c.Stderr = theirs.Fd(), theirs.Fd()
+	c.Streams = Streams{theirs.Fd(), theirs.Fd(), theirs.Fd()}
 	killed := make(chan bool)
 	go func() {
 		until := time.Now().Add(patienceOfTests)
@@ -50,7 +50,7 @@ func TestAbortEndsAStartThatHangs(t *testing.T) {
 	if err != nil {
 		return // noticed by Start
 	}
-	if status, err := p.reap(); status.Signal != unix.SIGKILL || err != nil {
+	if status, err := p.end(); status.Signal != unix.SIGKILL || err != nil {
 		t.Errorf("the child ended with %+v, %v; want killed", status, err)
 	}
 	primary.Close()

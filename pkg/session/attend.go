@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"syscall"
 	"time"
@@ -11,123 +10,202 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Status is how the command ended.
-type Status struct {
-	Exit    int            // exit status, -1 if there is none
-	Signal  syscall.Signal // that killed it, 0 if none did
-	Stopped bool           // this process was told to stop, and the command had not ended soon after
-}
-
 // Attention is what a Process is watched with.
 type Attention struct {
 	Stop *Stop // the requests to stop that this process gets
-	// Signals is the stderr connection, where each byte is a signal number; nil
-	// if there is none.
-	Signals interface {
-		io.Reader
-		Fd() int
-	}
-	// Primary, unless negative, is watched for the loss of the peer, upon
-	// which the process group gets SIGHUP.
-	Primary int
+	// Primary and Stderr are the connections; Stderr is 0 if there is no second
+	// one. Each byte that arrives on it is a signal number.
+	Primary, Stderr int
+	// HangUp sends the process group SIGHUP when the peer has vanished: when the
+	// primary connection is lost, or when both have been ended by the peer and the
+	// stderr connection not long before the other. Where that cannot be known, because
+	// there is one connection only, keepalive probes find out within about a minute
+	// from the end of the input on.
+	HangUp bool
 }
 
 // patience is how long the command is given to end when this process is told to stop.
 const patience = 2 * time.Second
 
-// Attend delivers signals until the command has ended, and returns how.
+// What is polled.
+const (
+	pollEnd     = iota // of the command
+	pollStop           // a request to stop
+	pollSignals        // bytes on the stderr connection
+	pollAnswer         // the asker's
+	pollPrimary        // the peer's presence
+	pollStderr
+	polls
+)
+
+// A watch is one Attend.
+type watch struct {
+	*Process
+	Attention
+	fds      [polls]unix.PollFd
+	until    time.Time // when waiting ends after a stop; zero before
+	again    time.Time // when the asker may be asked again; zero at any time
+	asker    asker
+	presence presence
+}
+
+// Attend delivers signals until the command has ended, and returns how. The status
+// may be known in part, and an error say why not all of it is.
+//
+// Nothing that it calls on this thread can be held up by the peer or the user.
 func (p *Process) Attend(a Attention) (Status, error) {
-	const ended, told, signals, primary = 0, 1, 2, 3
-	fds := []unix.PollFd{
-		ended:   {Fd: int32(p.pidfd), Events: unix.POLLIN},
-		told:    {Fd: int32(a.Stop.fd), Events: unix.POLLIN},
-		signals: {Fd: -1, Events: unix.POLLIN},
-		primary: {Fd: int32(a.Primary)}, // no events: only loss is reported
+	w := &watch{Process: p, Attention: a}
+	defer w.asker.close()
+	w.fds = [polls]unix.PollFd{
+		pollEnd:     {Fd: int32(p.pidfd), Events: unix.POLLIN},
+		pollStop:    {Fd: int32(a.Stop.fd), Events: unix.POLLIN},
+		pollSignals: {Fd: -1, Events: unix.POLLIN},
+		pollAnswer:  {Fd: -1, Events: unix.POLLIN},
+		pollPrimary: {Fd: -1, Events: unix.POLLRDHUP},
+		pollStderr:  {Fd: -1, Events: unix.POLLRDHUP},
 	}
-	if a.Signals != nil {
-		fds[signals].Fd = int32(a.Signals.Fd())
+	if a.Stderr > 0 {
+		w.fds[pollSignals].Fd = int32(a.Stderr)
 	}
-	var until time.Time // when waiting ends after a stop
-	for {
-		timeout := -1
-		if !until.IsZero() {
-			timeout = max(int(time.Until(until)/time.Millisecond), 0)
+	if a.HangUp {
+		w.fds[pollPrimary].Fd = int32(a.Primary)
+		if a.Stderr > 0 {
+			w.fds[pollStderr].Fd = int32(a.Stderr)
 		}
-		n, err := unix.Poll(fds, timeout)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err != nil:
-			return Status{Exit: -1}, os.NewSyscallError("poll", err)
-		case n == 0:
+	}
+	for first := true; ; first = false {
+		// In every round: a peer that keeps poll(2) from waiting must not keep this from ending.
+		if !w.until.IsZero() && !time.Now().Before(w.until) {
 			return Status{Exit: -1, Stopped: true}, nil
 		}
-		if fds[ended].Revents != 0 {
-			return p.reap()
+		switch _, err := unix.Poll(w.fds[:], w.timeout(first)); {
+		case err == unix.EINTR:
+			for i := range w.fds {
+				w.fds[i].Revents = 0
+			}
+		case err != nil:
+			return Status{Exit: -1}, os.NewSyscallError("poll", err)
 		}
-		if fds[told].Revents != 0 {
-			fds[told].Fd, until = -1, time.Now().Add(patience)
+		if w.fds[pollEnd].Revents != 0 {
+			return p.reap(a.Stop, w.until)
+		}
+		if w.fds[pollStop].Revents != 0 {
+			w.fds[pollStop].Fd, w.until = -1, time.Now().Add(patience)
 			unix.Kill(-p.pid, a.Stop.signal())
 		}
-		// An error with nothing to read stays for ever: the command holds the socket as
-		// well and can have such made (SO_TIMESTAMPING), so it is looked at once.
-		if e := fds[signals].Revents; e != 0 && (e&unix.POLLIN == 0 || !readSignals(a.Signals, p.kill)) {
-			fds[signals].Fd = -1
-		}
-		if e := fds[primary].Revents; e != 0 {
-			fds[primary].Fd = -1
-			if e&unix.POLLHUP != 0 {
-				p.kill(unix.SIGHUP)
-			}
-		}
+		w.signals()
+		w.peer(first)
 	}
 }
 
-// readSignals delivers the signal numbers that have arrived, and tells whether
-// more may come. End of file is not the end of anything: GNU's client closes
-// its half at once.
-//
-// What comes next is left alone for a while: a peer that sends without a pause
-// must not have a core of root's time for it.
-func readSignals(r io.Reader, send func(syscall.Signal)) bool {
-	var buf [64]byte
-	n, err := r.Read(buf[:])
-	for _, b := range buf[:n] {
-		if b != 0 && b <= 64 {
-			send(syscall.Signal(b))
+// timeout is how long poll(2) may wait.
+func (w *watch) timeout(first bool) int {
+	if first {
+		return 0 // to see what was there before
+	}
+	next := -1
+	for _, t := range []time.Time{w.until, w.again} {
+		if t.IsZero() {
+			continue
+		}
+		left := max(int((time.Until(t)+time.Millisecond-1)/time.Millisecond), 0)
+		if next < 0 || left < next {
+			next = left
 		}
 	}
-	pause := unix.NsecToTimespec(int64(n) * int64(signalPause))
-	_ = unix.Nanosleep(&pause, nil)
-	return err == nil || errors.Is(err, os.ErrDeadlineExceeded) // the command has read it
+	return next
 }
 
 // signalPause is how long a signal is paid for: 10,000 in a second are more than
 // any client means, and some 3 % of a core.
 const signalPause = 100 * time.Microsecond
 
-// reap takes the status of the ended command. Until now it was a zombie, so its
-// process group's number could not become another's.
-func (p *Process) reap() (Status, error) {
-	var ws unix.WaitStatus
-	for {
-		_, err := unix.Wait4(p.pid, &ws, 0, nil)
-		if err == unix.EINTR {
-			continue
+// askAgain is when a host without a free process is asked for one again.
+const askAgain = 20 * time.Millisecond
+
+// signals delivers what the asker has read, and has it read what arrives next.
+// What follows is left alone for a while: a peer that sends without a pause must
+// not have a core of root's time for it.
+func (w *watch) signals() {
+	if w.fds[pollAnswer].Revents != 0 {
+		w.fds[pollAnswer].Fd = -1
+		answer, bytes, err := w.asker.answer()
+		w.again = time.Now().Add(time.Duration(len(bytes)) * signalPause)
+		switch {
+		case err != nil, answer == answerEnd:
+			// End of file is not the end of anything: GNU's client closes its half at once.
+			w.Stderr, w.again = 0, time.Time{}
+		case answer == answerBytes:
+			deliver(bytes, w.kill)
 		}
-		unix.Close(p.pidfd)
-		if err != nil {
-			return Status{Exit: -1}, fmt.Errorf("wait for command: %w", err)
-		}
-		if ws.Signaled() {
-			return Status{Exit: -1, Signal: ws.Signal()}, nil
-		}
-		return Status{Exit: ws.ExitStatus()}, nil
+	}
+	// An error with nothing to read stays for ever: the command holds the socket as
+	// well and can have such made (SO_TIMESTAMPING), so it is looked at once.
+	e := w.fds[pollSignals].Revents
+	if e != 0 && e&unix.POLLIN == 0 {
+		w.Stderr = 0
+	}
+	switch {
+	case e&unix.POLLIN != 0 && w.Stderr > 0:
+		w.ask(askSignals, w.Stderr)
+	case !time.Now().Before(w.again):
+		w.again = time.Time{}
+	}
+	w.fds[pollSignals].Fd = -1
+	if w.Stderr > 0 && !w.asker.asked && w.again.IsZero() {
+		w.fds[pollSignals].Fd = int32(w.Stderr)
 	}
 }
 
-// kill sends a signal to the process group with the user's rights, never with
-// root's, by changing this thread's ids for the one call.
+// deliver sends the signals whose numbers these are.
+func deliver(numbers []byte, send func(syscall.Signal)) {
+	for _, b := range numbers {
+		if b != 0 && b <= 64 {
+			send(syscall.Signal(b))
+		}
+	}
+}
+
+// ask puts a question to the asker, and reports whether it could.
+func (w *watch) ask(what question, fd int) bool {
+	if !w.asker.ask(what, fd) {
+		w.again = time.Now().Add(askAgain)
+		return false
+	}
+	w.again = time.Time{}
+	w.fds[pollAnswer].Fd = w.asker.fd()
+	return true
+}
+
+// peer hangs the command up when the peer has vanished.
+func (w *watch) peer(first bool) {
+	seen := w.fds[pollPrimary:]
+	if seen[0].Revents != 0 || seen[1].Revents != 0 {
+		w.presence.look(seen, first, seen[1].Fd >= 0 || !w.presence.stderr.IsZero())
+	}
+	switch {
+	case w.presence.vanished:
+		w.presence = presence{}
+		seen[0].Fd, seen[1].Fd = -1, -1
+		w.kill(unix.SIGHUP)
+	case w.presence.probe && !w.asker.asked:
+		if w.ask(askProbes, w.Primary) {
+			w.presence.probe = false
+		}
+	}
+}
+
+// kill sends a signal to the process group with the user's rights, never with root's.
+func (p *Process) kill(sig syscall.Signal) {
+	if !p.user {
+		unix.Kill(-p.pid, sig)
+		return
+	}
+	p.asUser(func() { unix.RawSyscall(unix.SYS_KILL, uintptr(-p.pid), uintptr(sig), 0) })
+}
+
+// asUser calls f with the user's rights, by changing this thread's ids meanwhile;
+// not at all where they cannot be changed.
 //
 // kill(2) measures the sender by its effective and real ids, and the target by
 // its real and saved ids. So the effective id becomes the user's; the real id
@@ -135,11 +213,7 @@ func (p *Process) reap() (Status, error) {
 // stays root's, to come back by. A thread that became the user altogether could
 // be killed by the user, and this process with it. No further thread is needed,
 // which a fork bomb could deny.
-func (p *Process) kill(sig syscall.Signal) {
-	if !p.user {
-		unix.Kill(-p.pid, sig)
-		return
-	}
+func (p *Process) asUser(f func()) {
 	const root = 0
 	_, _, e := unix.RawSyscall(sysSetresuid, nobody, uintptr(p.uid), root)
 	if e == unix.EINVAL { // a user namespace without that id
@@ -148,10 +222,10 @@ func (p *Process) kill(sig syscall.Signal) {
 	if e != 0 {
 		return // rather than with more rights
 	}
-	unix.RawSyscall(unix.SYS_KILL, uintptr(-p.pid), uintptr(sig), 0)
+	f()
 	_, _, e = unix.RawSyscall(sysSetresuid, root, root, root)
 	if err := errors.Join(errnoOrNil(e), undumpable()); err != nil {
-		panic(fmt.Errorf("take root back after a signal: %w", err)) // nothing here is meant to run as the user
+		panic(fmt.Errorf("take root back from the user: %w", err)) // nothing here is meant to run as the user
 	}
 }
 

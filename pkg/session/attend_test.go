@@ -1,7 +1,7 @@
 package session
 
 import (
-	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,7 +45,7 @@ func TestBytesOfTheStderrConnectionAreSignals(t *testing.T) {
 	peer, ours := pair(t)
 	ended := make(chan Status)
 	go func() {
-		status, err := r.Attend(Attention{Stop: noStop(t), Signals: ours, Primary: -1})
+		status, err := r.attendTo(Attention{Stop: noStop(t), Stderr: ours.Fd()})
 		if err != nil {
 			t.Error(err)
 		}
@@ -90,40 +90,26 @@ func TestEndOfTheStderrConnectionIsNotTheEnd(t *testing.T) {
 	}
 	r.line(t)
 	peer, ours := pair(t)
+	unix.Write(peer.Fd(), []byte{0})
 	peer.Close()
-	signals := counted{ours, new(int)}
 	written := make(chan bool)
 	go func() {
 		r.waitUntilItPolls()
 		unix.Write(r.primary.Fd(), []byte("\n"))
 		close(written)
 	}()
-	status, err := r.Attend(Attention{Stop: noStop(t), Signals: signals, Primary: -1})
+	status, err := r.attendTo(Attention{Stop: noStop(t), Stderr: ours.Fd()})
 	<-written
 	if status != (Status{Exit: 6}) || err != nil {
 		t.Errorf("Attend = %+v, %v; want 6", status, err)
 	}
-	if *signals.reads != 1 {
-		t.Errorf("the connection was read %d times; want once, and then no more", *signals.reads)
-	}
-}
-
-// counted counts the reads.
-type counted struct {
-	sock
-	reads *int
-}
-
-func (c counted) Read(p []byte) (int, error) {
-	*c.reads++
-	return c.sock.Read(p)
 }
 
 // waitUntilItPolls gives Attend the time to have seen what there is; with too
 // little of it a test passes that could have failed, never the reverse.
 func (r *run) waitUntilItPolls() { time.Sleep(50 * time.Millisecond) }
 
-func TestReadSignalsIgnoresWhatIsNoSignal(t *testing.T) {
+func TestBytesThatAreNoSignalsAreIgnored(t *testing.T) {
 	for _, tt := range []struct {
 		bytes string
 		want  []syscall.Signal
@@ -131,39 +117,53 @@ func TestReadSignalsIgnoresWhatIsNoSignal(t *testing.T) {
 		{"\x01", []syscall.Signal{1}},
 		{"\x00\x41\x80\xff", nil},
 		{"\x40\x00\x0f", []syscall.Signal{64, 15}},
-		{strings.Repeat("\x02", 64), []syscall.Signal{2}},
 	} {
-		peer, ours := pair(t)
-		unix.Write(peer.Fd(), []byte(tt.bytes))
 		var got []syscall.Signal
-		if !readSignals(ours, func(s syscall.Signal) {
-			if len(got) == 0 || got[len(got)-1] != s {
-				got = append(got, s)
-			}
-		}) {
-			t.Errorf("%q: no more signals", tt.bytes)
-		}
-		if len(got) != len(tt.want) || len(got) > 0 && (got[0] != tt.want[0] || got[len(got)-1] != tt.want[len(tt.want)-1]) {
+		deliver([]byte(tt.bytes), func(s syscall.Signal) { got = append(got, s) })
+		if !slices.Equal(got, tt.want) {
 			t.Errorf("%q: signals %v; want %v", tt.bytes, got, tt.want)
 		}
 	}
 }
 
-// The command holds the same socket as its standard error, and may have read
-// the byte that woke this process.
-func TestByteThatTheCommandTookIsNoEnd(t *testing.T) {
-	_, ours := pair(t)
-	if !readSignals(ours, func(syscall.Signal) { t.Error("a signal") }) || *ours.fd < 0 {
-		t.Error("an empty connection was taken for one that has ended")
+// answers asks for what is there, and returns it.
+func answers(t *testing.T, a *asker, fd int) (int, string) {
+	t.Helper()
+	for until := time.Now().Add(patienceOfTests); !a.ask(askSignals, fd); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("no question could be put")
+		}
 	}
-	if !readSignals(timedOut{}, func(syscall.Signal) { t.Error("a signal") }) {
-		t.Error("a read that met its deadline was taken for the end")
+	if n, _ := unix.Poll([]unix.PollFd{{Fd: a.fd(), Events: unix.POLLIN}}, int(patienceOfTests/time.Millisecond)); n != 1 {
+		t.Fatal("no answer")
 	}
+	kind, bytes, err := a.answer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kind, string(bytes)
 }
 
-type timedOut struct{}
-
-func (timedOut) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+// The command holds the same socket as its standard error, and may have read
+// the byte that woke this process.
+func TestAskerReadsWhatIsThereAndNeverWaits(t *testing.T) {
+	var a asker
+	defer a.close()
+	peer, ours := pair(t)
+	if kind, _ := answers(t, &a, ours.Fd()); kind == answerEnd || kind == answerBytes {
+		t.Errorf("nothing is there: answer %d", kind)
+	}
+	unix.Write(peer.Fd(), []byte(strings.Repeat("x", 100)))
+	for _, want := range []int{64, 36} {
+		if kind, text := answers(t, &a, ours.Fd()); kind != answerBytes || text != strings.Repeat("x", want) {
+			t.Errorf("answer %d, %q; want %d bytes", kind, text, want)
+		}
+	}
+	peer.Close()
+	if kind, _ := answers(t, &a, ours.Fd()); kind != answerEnd {
+		t.Errorf("at the end: answer %d", kind)
+	}
+}
 
 func TestLossOfThePeerHangsTheCommandUp(t *testing.T) {
 	for _, tt := range []struct {
@@ -180,7 +180,7 @@ func TestLossOfThePeerHangsTheCommandUp(t *testing.T) {
 		r.line(t)
 		peer, ours := pair(t)
 		peer.Close()
-		status, err := r.Attend(Attention{Stop: noStop(t), Primary: ours.Fd()})
+		status, err := r.attendTo(Attention{Stop: noStop(t), Primary: ours.Fd(), HangUp: true})
 		if status != tt.want || err != nil {
 			t.Errorf("%s: %+v, %v; want %+v", tt.script, status, err, tt.want)
 		}
@@ -196,7 +196,7 @@ func TestHalfClosedPeerIsNotLost(t *testing.T) {
 	unix.Shutdown(peer.Fd(), unix.SHUT_WR)
 	unix.Write(peer.Fd(), []byte("x"))
 	unix.Shutdown(r.primary.Fd(), unix.SHUT_WR)
-	if status, err := r.Attend(Attention{Stop: noStop(t), Primary: ours.Fd()}); status != (Status{Exit: 3}) || err != nil {
+	if status, err := r.attendTo(Attention{Stop: noStop(t), Primary: ours.Fd(), HangUp: true}); status != (Status{Exit: 3}) || err != nil {
 		t.Errorf("Attend = %+v, %v; want 3", status, err)
 	}
 }
@@ -220,7 +220,7 @@ func TestRequestToStopIsPassedOnAndThenWaitedForABit(t *testing.T) {
 		s, tell := stop(t)
 		unix.Write(tell, []byte{tt.signal, tt.signal})
 		began := time.Now()
-		status, err := r.Attend(Attention{Stop: s, Primary: -1})
+		status, err := r.attendTo(Attention{Stop: s})
 		if took := time.Since(began); status != tt.want || err != nil || took > patienceOfTests || tt.want.Stopped && took < patience-100*time.Millisecond {
 			t.Errorf("%s: %+v, %v after %v; want %+v", tt.script, status, err, took, tt.want)
 		}

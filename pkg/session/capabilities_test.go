@@ -68,7 +68,7 @@ func cutAlone() error {
 	if got, want := setsOf(said()), (capabilitySets{0: before[0], 3: before[3]}); got != want {
 		return fmt.Errorf("the command has %x; want %x: %w", got, want, errWrong)
 	}
-	if _, err := command.reap(); err != nil {
+	if _, err := command.end(); err != nil {
 		return err
 	}
 	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); dumpable != 0 || err != nil {
@@ -84,7 +84,7 @@ func tellsItsSets() (p *Process, said func() ([]byte, error), err error) {
 		return nil, nil, err
 	}
 	c := sh(`trap 'cat /proc/self/status; exit 0' USR1; echo; while [ -d /proc/$PPID ]; do sleep 0.01; done`).as(someUID)
-	c.Primary, c.Stderr = fds[1], fds[1]
+	c.Streams = Streams{fds[1], fds[1], fds[1]}
 	if p, err = Start(c); err != nil {
 		return nil, nil, err
 	}

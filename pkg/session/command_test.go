@@ -81,7 +81,7 @@ func begin(t *testing.T, c *Command) (*run, error) {
 	t.Cleanup(runtime.UnlockOSThread)
 	primary, theirs := pair(t)
 	stderr, theirErr := pair(t)
-	c.Primary, c.Stderr = theirs.Fd(), theirErr.Fd()
+	c.Streams = Streams{theirs.Fd(), theirs.Fd(), theirErr.Fd()}
 	p, err := Start(c)
 	theirs.Close()
 	theirErr.Close()
@@ -142,11 +142,26 @@ func (r *run) line(t *testing.T) string {
 // attend waits for the command's end with nothing to watch but it.
 func (r *run) attend(t *testing.T) Status {
 	t.Helper()
-	status, err := r.Attend(Attention{Stop: noStop(t), Primary: -1})
+	status, err := r.attendTo(Attention{Stop: noStop(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return status
+}
+
+// end waits for the command's end and takes its status.
+func (p *Process) end() (Status, error) {
+	unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, int(patienceOfTests/time.Millisecond))
+	status, err := p.reap(&Stop{fd: -1}, time.Time{})
+	status.Usage = Usage{}
+	return status, err
+}
+
+// attendTo is Attend without what the command used.
+func (p *Process) attendTo(a Attention) (Status, error) {
+	status, err := p.Attend(a)
+	status.Usage = Usage{}
+	return status, err
 }
 
 // noStop is a Stop that nobody asks of.

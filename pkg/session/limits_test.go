@@ -140,7 +140,7 @@ func groupsAlone() error {
 	if err != nil {
 		return err
 	}
-	c := &Command{Shell: "/bin/grep", Argv: []string{"grep", "-E", "^(Uid|Gid|Groups|CapPrm|CapEff)", "/proc/self/status"}, Home: "/", Primary: p[1], Stderr: 2}
+	c := &Command{Shell: "/bin/grep", Argv: []string{"grep", "-E", "^(Uid|Gid|Groups|CapPrm|CapEff)", "/proc/self/status"}, Home: "/", Streams: Streams{p[1], p[1], 2}}
 	process, err := Start(c.as(someUID))
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func groupsAlone() error {
 		}
 		out = out[:len(out)+n]
 	}
-	_, err = process.reap()
+	_, err = process.end()
 	fmt.Print(strings.TrimPrefix(string(out), "\x00"))
 	return err
 }

@@ -97,7 +97,7 @@ func fewIDsAlone() error {
 		return err
 	}
 	c := sh(`trap 'exit 3' USR1; echo; for i in $(seq 1000); do sleep 0.01; done`).as(someUID)
-	c.Primary, c.Stderr = p[1], 2
+	c.Streams = Streams{p[1], p[1], 2}
 	process, err := Start(c)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func fewIDsAlone() error {
 		said = said[n:]
 	}
 	process.kill(unix.SIGUSR1)
-	status, err := process.reap()
+	status, err := process.end()
 	r, e, s := unix.Getresuid()
 	fmt.Printf("exit %d, ids %d %d %d\n", status.Exit, r, e, s)
 	return err

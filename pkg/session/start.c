@@ -119,7 +119,7 @@ static int child(void *arg)
 	if (chdir(s->home) != 0)
 		fail(s);
 	s->stage = STAGE_DESCRIPTORS;
-	if (dup2(s->primary, 0) < 0 || dup2(s->primary, 1) < 0 || dup2(s->err, 2) < 0)
+	if (dup2(s->in, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
 		fail(s);
 	close_rest();
 	/* The status byte: after everything that can still be refused, before anything

@@ -31,9 +31,12 @@ type Command struct {
 	UID, GID       int
 	ChangeIdentity bool // false only without root: then the process is the user already
 
-	Primary int // descriptor that becomes 0 and 1
-	Stderr  int // descriptor that becomes 2
+	Streams Streams
 }
+
+// Streams are the descriptors that become the command's 0, 1 and 2: the connections
+// themselves, the primary twice. The status byte goes to Out, which is a socket.
+type Streams struct{ In, Out, Err int }
 
 // A Stage is a step between the fork and the shell.
 type Stage int
@@ -111,6 +114,11 @@ var starting struct {
 // on. When it returns without error the status byte has been sent and the shell
 // runs; with a *StartError of StageShell the byte has been sent and it does not.
 func Start(c *Command) (*Process, error) {
+	if c.ChangeIdentity {
+		if err := c.Streams.handOver(c.UID); err != nil {
+			return nil, err
+		}
+	}
 	s := (*C.struct_start)(C.calloc(1, C.sizeof_struct_start))
 	defer C.free(unsafe.Pointer(s))
 	var free func()
@@ -120,7 +128,7 @@ func Start(c *Command) (*Process, error) {
 	if c.ChangeIdentity {
 		s.change_identity = 1
 	}
-	s.primary, s.err = C.int(c.Primary), C.int(c.Stderr)
+	s.in, s.out, s.err = C.int(c.Streams.In), C.int(c.Streams.Out), C.int(c.Streams.Err)
 
 	beginStart(s)
 	failed := C.session_start(s) != 0
@@ -128,8 +136,7 @@ func Start(c *Command) (*Process, error) {
 
 	if failed {
 		if s.pid > 0 {
-			unix.Wait4(int(s.pid), nil, 0, nil)
-			unix.Close(int(s.pidfd))
+			reapSoon(int(s.pid), int(s.pidfd))
 		}
 		return nil, &StartError{Stage(s.stage), syscall.Errno(s.error)}
 	}
@@ -144,7 +151,7 @@ func beginStart(s *C.struct_start) {
 
 // Abort kills a child that hangs between fork and exec, in a home directory that
 // does not answer for instance, so that Start returns. It may be called from any
-// thread and tells whether there was one.
+// thread and reports whether there was one.
 func Abort() bool {
 	starting.Lock()
 	defer starting.Unlock()

@@ -13,7 +13,7 @@ struct start {
 	int change_identity; /* take uid and gid; without root there is nothing to take */
 	uid_t uid;
 	gid_t gid;
-	int primary, err; /* become descriptors 0 and 1, and 2 */
+	int in, out, err; /* become descriptors 0, 1 and 2 */
 
 	/* Written by the child, read by the parent, which sleeps meanwhile. */
 	volatile int stage;

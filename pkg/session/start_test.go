@@ -135,7 +135,7 @@ func TestDescriptorsThatAreNotOpenAreAnErrorBeforeTheStatusByte(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c := sh("echo ran")
-	c.Primary, c.Stderr = 12345, 12345
+	c.Streams = Streams{12345, 12345, 12345}
 	var e *StartError
 	if _, err := Start(c); !errors.As(err, &e) || e.Stage != StageDescriptors || e.Err != unix.EBADF {
 		t.Errorf("Start = %v", err)
@@ -150,7 +150,7 @@ func TestLackOfDescriptorsIsAForkThatFailed(t *testing.T) {
 	primary, theirs := pair(t)
 	stderr, theirErr := pair(t)
 	c := sh("echo ran")
-	c.Primary, c.Stderr = theirs.Fd(), theirErr.Fd()
+	c.Streams = Streams{theirs.Fd(), theirs.Fd(), theirErr.Fd()}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}, nil); err != nil {

@@ -36,8 +36,8 @@ static void try(const char *name, struct start s, int stage, int error, const ch
 		exit(2);
 	s.argv = argv;
 	s.envp = envp;
-	if (s.primary == 0)
-		s.primary = s.err = primary[1];
+	if (s.in == 0)
+		s.in = s.out = s.err = primary[1];
 	sigemptyset(&before);
 	sigaddset(&before, SIGUSR2);
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -67,7 +67,7 @@ int main(void)
 	try("shell runs", (struct start){.shell = "/bin/sh", .home = "/"}, STAGE_SHELL, 0, "0out\nerr\n");
 	try("shell is missing", (struct start){.shell = "/nonexistent", .home = "/"}, STAGE_SHELL, ENOENT, "0");
 	try("home is missing", (struct start){.shell = "/bin/sh", .home = "/nonexistent"}, STAGE_HOME, ENOENT, "-");
-	try("descriptor is closed", (struct start){.shell = "/bin/sh", .home = "/", .primary = 999, .err = 999}, STAGE_DESCRIPTORS, EBADF, "-");
+	try("descriptor is closed", (struct start){.shell = "/bin/sh", .home = "/", .in = 999, .out = 999, .err = 999}, STAGE_DESCRIPTORS, EBADF, "-");
 	try("nobody has that id", (struct start){.shell = "/bin/sh", .home = "/", .change_identity = 1, .uid = (uid_t)-1, .gid = (gid_t)-1}, STAGE_IDENTITY, EPERM, "-");
 	for (int i = 0; i < 20; i++)
 		try("again", (struct start){.shell = "/bin/sh", .home = "/"}, STAGE_SHELL, 0, "0out\nerr\n");
