@@ -56,7 +56,7 @@ func (s *Server) start(command string, account *passwd.Entry, user *userSession,
 		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
 		Env: session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
 		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot(),
-		Primary: c.primary.Fd(), Stderr: c.forErrors().Fd(),
+		Streams: session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()},
 	})
 	user.limits.Restore() // the command has inherited the session's
 	if over := grace.over("the start of the shell"); err != nil && over != nil {
@@ -95,13 +95,9 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
 		}
 	}
-	watch := session.Attention{Stop: user.stop, Primary: -1}
-	if s.Config.OnDisconnect == Hangup {
-		watch.Primary = c.primary.Fd()
-	}
+	watch := session.Attention{Stop: user.stop, Primary: c.primary.Fd(), HangUp: s.Config.OnDisconnect == Hangup}
 	if c.stderr != nil {
-		c.stderr.Deadline = a.began // long past: a read takes what is there and never waits
-		watch.Signals = c.stderr
+		watch.Stderr = c.stderr.Fd()
 	}
 	status, err := p.Attend(watch)
 	ended := time.Since(a.began)
@@ -110,7 +106,7 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(), Stopped: user.stop.Requested()}
 	release.Begin(c.primary, c.stderr)
 	err = errors.Join(err, user.close())
-	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Duration: ended, Reason: err})
+	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown, Duration: ended, Reason: err})
 	release.Finish()
 }
 
