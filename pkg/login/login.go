@@ -30,8 +30,9 @@ type Login struct {
 	// name, and returns nil if that is only another spelling of the user's own:
 	// pam_winbind and pam_sss write the canonical name back. An error refuses
 	// the login, and so does a Renamed that is nil. The name is whatever the
-	// module made of what the peer sent; the account that it belongs to must be
-	// looked up and compared, both its name and its user ID.
+	// module made of what the peer sent, and as hostile; the account that it
+	// belongs to must be looked up and compared, both its name and its user ID
+	// (two accounts may share an ID, and have different groups and limits).
 	Renamed func(name string) error
 
 	tx       *pam.Transaction

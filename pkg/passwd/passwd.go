@@ -1,6 +1,6 @@
 // Package passwd looks up passwd entries and groups through NSS, as login(1)
-// sees them: files, LDAP, systemd, whatever nsswitch.conf(5) names. The os/user
-// package of the standard library gives no login shell.
+// sees them: in files, LDAP, systemd, whatever nsswitch.conf(5) names. The
+// standard library's os/user does not return the login shell.
 package passwd
 
 /*
@@ -21,14 +21,14 @@ import (
 
 // An Entry is one account of passwd(5).
 type Entry struct {
-	Name     string
+	Name     string // the account's own spelling, which may differ from the one looked up
 	UID, GID int
 	Home     string
 	Shell    string // the field as it stands; empty means /bin/sh
 }
 
-// ErrUnknown is the answer for a name that no passwd entry has. Any other error
-// of Lookup is a failure to find out.
+// ErrUnknown means that no passwd entry has the name. Any other error of Lookup
+// is a failure to find out.
 var ErrUnknown = errors.New("no such user")
 
 // maxBuffer bounds what one entry may need, in bytes.
@@ -37,7 +37,7 @@ const maxBuffer = 1 << 20
 // Lookup returns the passwd entry of a user name.
 func Lookup(name string) (*Entry, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return nil, ErrUnknown // C would take what stands before it for the name
+		return nil, ErrUnknown // C would end the name there
 	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
@@ -68,7 +68,7 @@ func lookup(name *C.char, buf *C.char, size int) (*Entry, error) {
 			Home:  C.GoString(found.pw_dir),
 			Shell: C.GoString(found.pw_shell),
 		}, nil
-	// getpwnam(3): these, too, are said of a name that was not found.
+	// getpwnam(3): these, too, mean that the name was not found.
 	case e == 0, e == syscall.ENOENT, e == syscall.ESRCH, e == syscall.EBADF, e == syscall.EPERM:
 		return nil, ErrUnknown
 	default:

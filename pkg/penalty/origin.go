@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // An origin is what a penalty holds for: a source, or one user behind a shared
@@ -38,16 +39,37 @@ func (f *stateFile) origin(source netip.Prefix, shared bool, user string) origin
 }
 
 // fold returns what the spellings of one user name have in common where names
-// have no case, as in Active Directory and LDAP, which also ignores spaces: or
-// each spelling would have a budget of guesses of its own. It does not ask which
-// account a name is of, so a penalty does not show that either.
+// have no case, as in Active Directory, or LDAP, which also ignores spaces.
+// Otherwise each spelling would have its own budget of guesses. It does not ask
+// which account a name belongs to, so no penalty shows that either. What else a
+// directory takes for one name, such as letters with and without accents, is not
+// known here; pam_faillock counts by account.
 func fold(user string) string {
+	if !utf8.ValidString(user) {
+		return foldBytes(user)
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return -1
 		}
 		return unicode.ToLower(unicode.ToUpper(r))
 	}, user)
+}
+
+// foldBytes does the same for ASCII alone: in an older encoding, such as Latin-1,
+// the other bytes are letters that must stay apart.
+func foldBytes(user string) string {
+	var b []byte
+	for _, c := range []byte(user) {
+		switch {
+		case c == ' ', '\t' <= c && c <= '\r':
+		case 'A' <= c && c <= 'Z':
+			b = append(b, c-'A'+'a')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
 
 // home is the number of the origin's bucket.

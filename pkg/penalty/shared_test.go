@@ -100,6 +100,12 @@ func TestSpellingsOfANameShareOneBudget(t *testing.T) {
 	if !refusedAs(t, table, "192.0.2.1", "STRA\u00dfESk") {
 		t.Error("letters with more than two cases are different names")
 	}
+	failAs(t, table, "192.0.2.1", "M\xfcLLER ", 4) // Latin-1
+	for user, want := range map[string]bool{"m\xfcller": true, "m\xf6ller": false, "m\ufffdller": false, "M\xfcller": true} {
+		if got := refusedAs(t, table, "192.0.2.1", user); got != want {
+			t.Errorf("%q refused = %v; want %v", user, got, want)
+		}
+	}
 }
 
 func TestTheStateHoldsNoNames(t *testing.T) {
