@@ -44,23 +44,8 @@ type Table struct {
 	Bits6  int                  // and of an IPv6 address
 }
 
-// Default returns the rules that apply without settings: the amounts of OpenSSH
-// 9.9. Its penalty for a server process that crashed has no counterpart; a
-// violation of the protocol, the nearest thing, costs as much as OpenSSH's
-// refuseconnection.
-//
-// A source is one IPv4 address, or one IPv6 network of 64 bits, all of whose
-// addresses belong to one owner.
-func Default() *Table {
-	return &Table{
-		Dir:    "/run/in.rexecd",
-		Amount: [kinds]time.Duration{AuthFail: 5 * time.Second, NoAuth: time.Second, GraceExceeded: 10 * time.Second, Protocol: 10 * time.Second},
-		Min:    15 * time.Second,
-		Max:    10 * time.Minute,
-		Bits4:  32,
-		Bits6:  64,
-	}
-}
+// Dir is where the server keeps the state.
+const Dir = "/run/in.rexecd"
 
 // A Penalty is the time that one source has outstanding.
 type Penalty struct {

@@ -10,7 +10,7 @@ import (
 )
 
 func newTable(dir string) *Table {
-	t := Default()
+	t := defaults()
 	t.Dir = filepath.Join(dir, "state")
 	return t
 }
@@ -249,5 +249,16 @@ func BenchmarkAdd(b *testing.B) {
 	table := newTable(b.TempDir())
 	for b.Loop() {
 		table.Add(addr("192.0.2.1"), "", AuthFail)
+	}
+}
+
+// defaults are those of rexecd.toml(5).
+func defaults() *Table {
+	return &Table{
+		Amount: [kinds]time.Duration{AuthFail: 5 * time.Second, NoAuth: time.Second, GraceExceeded: 10 * time.Second, Protocol: 10 * time.Second},
+		Min:    15 * time.Second,
+		Max:    10 * time.Minute,
+		Bits4:  32,
+		Bits6:  64,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
 	"rexecd/pkg/session"
+	"rexecd/pkg/settings"
 )
 
 // A Config holds the settings of rexecd.toml(5), with its meanings.
@@ -65,18 +66,42 @@ const (
 )
 
 // DefaultConfig is what holds where rexecd.toml(5) sets nothing.
-//
-// KeepAlive: NAT gateways forget half-closed connections after a minute, and the
-// kernel's own first probe comes after two hours. Interval and number of the
-// probes stay the kernel's, so that an outage of ten minutes is survived.
-// RefusalDelay: what pam_unix asks for.
-func DefaultConfig() Config {
-	return Config{
-		PAM:          login.Config{Service: "rexec"},
-		Grace:        60 * time.Second,
-		RefusalDelay: 2 * time.Second,
-		Stderr:       Stderr{Allow: true, MinPort: 1024},
-		KeepAlive:    KeepAlive{On: true, Idle: 20 * time.Second},
-		Penalties:    penalty.Default(),
+func DefaultConfig() Config { return NewConfig(settings.DefaultServer()) }
+
+// NewConfig gives the settings of a file their meaning.
+func NewConfig(set *settings.Server) Config {
+	c := Config{
+		PAM:                 login.Config{Service: "rexec"}, // /etc/pam.d/rexec, as everywhere
+		Grace:               set.Grace,
+		RefusalDelay:        set.RefusalDelay,
+		PermitRoot:          set.PermitRoot,
+		PermitEmptyPassword: set.PermitEmptyPassword,
+		LogCommand:          set.LogCommand,
+		LoginShell:          set.LoginShell,
+		Stderr:              Stderr{Allow: set.Stderr.Allow, MinPort: set.Stderr.MinPort, OwnHost: set.Stderr.OwnHost},
+		KeepAlive:           KeepAlive{On: set.KeepAlive.Enabled, Idle: set.KeepAlive.Idle},
 	}
+	if set.OnDisconnect == settings.Hangup {
+		c.OnDisconnect = Hangup
+	}
+	if set.CloseOnExit {
+		c.OnExit = Shutdown
+	}
+	if set.KeepCapabilities != settings.AllCapabilities {
+		keep := session.Capabilities(set.KeepCapabilities)
+		c.KeepCapabilities = &keep
+	}
+	if set.Penalties.Enabled {
+		c.Penalties = newPenalties(&set.Penalties)
+	}
+	return c
+}
+
+func newPenalties(set *settings.Penalties) *penalty.Table {
+	t := &penalty.Table{Dir: penalty.Dir, Min: set.Min, Max: set.Max, Exempt: set.Exempt, Shared: set.Shared, Bits4: set.IPv4Bits, Bits6: set.IPv6Bits}
+	t.Amount[penalty.AuthFail] = set.AuthFail
+	t.Amount[penalty.NoAuth] = set.NoAuth
+	t.Amount[penalty.GraceExceeded] = set.GraceExceeded
+	t.Amount[penalty.Protocol] = set.Protocol
+	return t
 }

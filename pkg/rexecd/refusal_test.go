@@ -215,7 +215,7 @@ func TestRewordedDiagnosticsChangeNothingElse(t *testing.T) {
 				dir := t.TempDir()
 				r := begin(t, func(c *Config) {
 					c.PermitRoot, c.RefusalDelay = true, 600*time.Millisecond
-					c.Penalties = penalty.Default()
+					c.Penalties = DefaultConfig().Penalties
 					c.Penalties.Dir, c.Penalties.Bits4 = dir, 32
 				}, tt.stack)
 				asked := time.Now()
