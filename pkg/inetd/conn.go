@@ -144,11 +144,20 @@ func (c *Conn) Close() {
 	}
 }
 
-// SetKeepAlive turns TCP's keepalive probes on or off.
-func (c *Conn) SetKeepAlive(on bool) error {
+// SetKeepAlive turns TCP's keepalive probes on or off. idle is the silence before
+// the first, 0 the kernel's own setting; the time between probes and their number
+// stay the kernel's, so that a connection survives the same outages as ever.
+func (c *Conn) SetKeepAlive(on bool, idle time.Duration) error {
 	v := 0
 	if on {
 		v = 1
 	}
-	return os.NewSyscallError("setsockopt SO_KEEPALIVE", unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, v))
+	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, v); err != nil {
+		return os.NewSyscallError("setsockopt SO_KEEPALIVE", err)
+	}
+	if !on || idle == 0 {
+		return nil
+	}
+	seconds := int((idle + time.Second - 1) / time.Second)
+	return os.NewSyscallError("setsockopt TCP_KEEPIDLE", unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds))
 }

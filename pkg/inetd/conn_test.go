@@ -239,17 +239,31 @@ func TestLingerEndsWhenThePeerHasClosed(t *testing.T) {
 
 func TestKeepAliveIsTurnedOnAndOff(t *testing.T) {
 	c, _ := pair(t)
-	for _, on := range []bool{true, false, true} {
-		if err := c.SetKeepAlive(on); err != nil {
+	get := func(level, option int) int {
+		v, err := unix.GetsockoptInt(c.Fd(), level, option)
+		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := unix.GetsockoptInt(c.Fd(), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
-		if err != nil || (v != 0) != on {
-			t.Errorf("SO_KEEPALIVE = %d, %v; want %v", v, err, on)
+		return v
+	}
+	kernels, between, probes := get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE), get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+	for _, tt := range []struct {
+		on       bool
+		idle     time.Duration
+		wantIdle int
+	}{{true, 0, kernels}, {false, 0, kernels}, {false, 20 * time.Second, kernels}, {true, 20 * time.Second, 20}, {true, 1500 * time.Millisecond, 2}} {
+		if err := c.SetKeepAlive(tt.on, tt.idle); err != nil {
+			t.Fatal(err)
+		}
+		if on, idle := get(unix.SOL_SOCKET, unix.SO_KEEPALIVE) != 0, get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); on != tt.on || idle != tt.wantIdle {
+			t.Errorf("%+v: SO_KEEPALIVE %v, TCP_KEEPIDLE %d", tt, on, idle)
+		}
+		if i, n := get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT); i != between || n != probes {
+			t.Errorf("%+v: interval %d, probes %d; want the kernel's %d and %d", tt, i, n, between, probes)
 		}
 	}
 	c.Close()
-	if err := c.SetKeepAlive(true); !errors.Is(err, unix.EBADF) {
+	if err := c.SetKeepAlive(true, 0); !errors.Is(err, unix.EBADF) {
 		t.Errorf("SetKeepAlive on a closed connection = %v; want bad file descriptor", err)
 	}
 }

@@ -211,17 +211,18 @@ func (f *stateFile) clearBucket(home int, source netip.Prefix, now, max time.Dur
 	if err := f.readBucket(home, &b); err != nil {
 		return err
 	}
+	changed := false
 	for i := range ways {
-		s, ok := f.decode(b.slot(i))
-		if !ok || s.source != source {
-			continue
-		}
-		*found = *found || s.outstanding(now, max)
-		if err := f.eraseSlot(home, i); err != nil {
-			return err
+		if s, ok := f.decode(b.slot(i)); ok && s.source == source {
+			*found = *found || s.outstanding(now, max)
+			clear(b.slot(i))
+			changed = true
 		}
 	}
-	return nil
+	if !changed {
+		return nil
+	}
+	return f.writeBucket(home, &b)
 }
 
 // ClearAll forgets every source.

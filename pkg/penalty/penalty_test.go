@@ -252,6 +252,14 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
+func BenchmarkCheckShared(b *testing.B) {
+	table := newShared(b.TempDir())
+	table.Add(addr("192.0.2.1"), "alice", AuthFail)
+	for b.Loop() {
+		table.Check(addr("192.0.2.1"), "bob")
+	}
+}
+
 // defaults are those of rexecd.toml(5).
 func defaults() *Table {
 	return &Table{

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,12 @@ func TestMadeUpNamesPushOutNobodyElsesPenalty(t *testing.T) {
 	if refusedAs(t, table, "192.0.2.2", "carol") {
 		t.Error("a full table refuses a user who did nothing")
 	}
+	if found, err := table.Clear(addr("192.0.2.1")); !found || err != nil {
+		t.Errorf("Clear = %v, %v", found, err)
+	}
+	if list, err := table.List(); err != nil || slices.ContainsFunc(list, func(p Penalty) bool { return p.Source == source }) || !refusedAs(t, table, "192.0.2.2", "user1") {
+		t.Errorf("Clear left penalties of the source, or took another's: %d, %v", len(list), err)
+	}
 }
 
 func TestTheSourceWithMostOfABucketGivesOneUp(t *testing.T) {
@@ -283,13 +290,5 @@ func TestAStateOfTheOlderFormatIsReplaced(t *testing.T) {
 	text, err := os.ReadFile(path)
 	if err != nil || !bytes.HasPrefix(text, []byte(magic)) || !refused(t, table, "192.0.2.98") || refused(t, table, "192.0.2.99") {
 		t.Errorf("the next failure did not replace the state: %.16q, %v", text, err)
-	}
-}
-
-func BenchmarkCheckShared(b *testing.B) {
-	table := newShared(b.TempDir())
-	table.Add(addr("192.0.2.1"), "alice", AuthFail)
-	for b.Loop() {
-		table.Check(addr("192.0.2.1"), "bob")
 	}
 }

@@ -175,8 +175,8 @@ func (f *stateFile) writeSlot(home, i int, s slot) error {
 	return f.write(f.encode(s), int64(headerSize+home*bucketSize+i*slotSize))
 }
 
-func (f *stateFile) eraseSlot(home, i int) error {
-	return f.write(make([]byte, slotSize), int64(headerSize+home*bucketSize+i*slotSize))
+func (f *stateFile) writeBucket(home int, b *bucket) error {
+	return f.write(b[:], int64(headerSize+home*bucketSize))
 }
 
 func (f *stateFile) write(b []byte, at int64) error {

@@ -46,7 +46,9 @@ func (a *attempt) write(e audit.Event) {
 	a.log.Write(e)
 }
 
-// checkSource returns a refusal if the peer's source has to wait. It is asked
+// checkSource returns a refusal if the peer's source has to wait. Of a source that
+// many users share each is one, by the name as it was sent: the account's own would
+// show which names are one account. It is asked
 // when the connection comes, and again on both sides of the password's check: of
 // many connections opened at once, those that come to it after the penalty began
 // learn nothing by it.
@@ -54,7 +56,7 @@ func (a *attempt) checkSource() error {
 	if a.penalties == nil {
 		return nil
 	}
-	p, err := a.penalties.Check(a.peer.Addr(), a.user())
+	p, err := a.penalties.Check(a.peer.Addr(), a.claimed)
 	switch {
 	case err != nil:
 		a.goOnWithoutPenalties(err)
@@ -64,21 +66,12 @@ func (a *attempt) checkSource() error {
 	return nil
 }
 
-// user is whom a source that many users share is charged for: the account, so
-// that a name in capitals is no other, or whatever name was sent; empty before.
-func (a *attempt) user() string {
-	if a.account != "" {
-		return a.account
-	}
-	return a.claimed
-}
-
 // charge adds an offence to what the peer's source has outstanding.
 func (a *attempt) charge(offence penalty.Kind) {
 	if a.penalties == nil || offence == noOffence {
 		return
 	}
-	if _, err := a.penalties.Add(a.peer.Addr(), a.user(), offence); err != nil {
+	if _, err := a.penalties.Add(a.peer.Addr(), a.claimed, offence); err != nil {
 		a.goOnWithoutPenalties(err)
 	}
 }

@@ -171,5 +171,5 @@ func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wi
 
 func (s *Server) keepAlive(conn *inetd.Conn) {
 	// A connection that cannot have it is served without: it is a comfort, not a rule.
-	_ = conn.SetKeepAlive(s.Config.KeepAlive.On)
+	_ = conn.SetKeepAlive(s.Config.KeepAlive.On, s.Config.KeepAlive.Idle)
 }
