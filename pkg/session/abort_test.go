@@ -115,5 +115,6 @@ var alone = map[string]func() error{
 	},
 	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
+	"traced": tracedAlone(true), "traced by root": tracedAlone(false),
 	"groups": groupsAlone, "few ids": fewIDsAlone,
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -210,23 +209,7 @@ func needRoot(t *testing.T) {
 	t.Skip("needs root")
 }
 
-// probe builds testdata/probe.c where the tests' user can run it.
-func probe(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rexecd-session-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "probe")
-	if out, err := exec.Command("cc", "-Wall", "-Wextra", "-o", program, "testdata/probe.c").CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v\n%s", err, out)
-	}
-	return program
-}
+func probe(t *testing.T) string { return build(t, "probe") }
 
 // Some things are a process's own: the test binary is started again for them.
 func TestMain(m *testing.M) {
