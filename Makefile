@@ -45,6 +45,7 @@ help:
 	@echo 'make demo             a throw-away host: one account, a super-server on port 512, a few commands (root)'
 	@echo 'make check            everything but the slow ones: formatting, linters, unit, race, fuzz, end-to-end tests (root)'
 	@echo 'make check-platform   systemd as process 1, packages, release (root)'
+	@echo 'make check-interop    other clients, scanners, servers, proxies and gateways (root)'
 	@echo 'make fuzz             FUZZTIME=1m for each fuzz target'
 	@echo 'make bench            measures the server beside others, 15 minutes (root)'
 	@echo 'make soak             20,000 connections: what do they leave behind? (root)'

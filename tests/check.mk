@@ -1,6 +1,6 @@
 # What `make check` and `make check-platform` do, and how they get what they need.
 
-.PHONY: deps check check-platform lint unit race fuzz fuzz-short cross e2e demo bench soak
+.PHONY: deps check check-platform check-interop interop-deps lint unit race fuzz fuzz-short cross e2e demo bench soak
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
@@ -74,6 +74,15 @@ check-platform: deps build
 	$(MAKE) -s deb rpm
 	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 30m $(platform_pkgs)
 	@echo 'make check-platform: all passed'
+
+# Other people's clients, scanners, servers, proxies and gateways. Nothing of theirs is installed.
+interop-deps: deps
+	@packages=$$(grep -v '^\#' tests/interop/packages.txt); \
+		tests/interop/fetch build/interop $$packages || { apt-get update -qq && tests/interop/fetch build/interop $$packages; }
+	@tests/interop/build-inetutils build/inetutils
+check-interop: interop-deps build
+	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -timeout 10m ./tests/interop
+	@echo 'make check-interop: all passed'
 
 demo:
 	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd)

@@ -31,6 +31,7 @@ type Handler struct {
 	Env      []string // "" = a super-server's usual few
 	Settings string   // content of a -config file
 	Address  string   // "" = 127.0.0.1
+	Port     int      // 0 = any that is free
 	On       Descriptors
 	Before   []string // a command that is to exec the server: {"setpriv", …}
 }
@@ -61,7 +62,7 @@ func (h Handler) Start(t testing.TB) *Listening {
 	if address == "" {
 		address = "127.0.0.1"
 	}
-	listener, err := listen(net.ParseIP(address))
+	listener, err := listen(net.ParseIP(address), h.Port)
 	if err != nil {
 		t.Fatalf("listen on %s: %v", address, err)
 	}
@@ -110,12 +111,12 @@ func (h Handler) Start(t testing.TB) *Listening {
 }
 
 // listen returns a blocking listening descriptor: the sockets it accepts must be as a C super-server's.
-func listen(ip net.IP) (int, error) {
+func listen(ip net.IP, port int) (int, error) {
 	family, sa := syscall.AF_INET6, syscall.Sockaddr(nil)
 	if ip4 := ip.To4(); ip4 != nil {
-		family, sa = syscall.AF_INET, &syscall.SockaddrInet4{Addr: [4]byte(ip4)}
+		family, sa = syscall.AF_INET, &syscall.SockaddrInet4{Addr: [4]byte(ip4), Port: port}
 	} else {
-		sa = &syscall.SockaddrInet6{Addr: [16]byte(ip)}
+		sa = &syscall.SockaddrInet6{Addr: [16]byte(ip), Port: port}
 	}
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
