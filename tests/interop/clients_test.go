@@ -3,6 +3,7 @@ package interop
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,8 @@ import (
 
 // A client is a program that speaks the protocol from the other side.
 type client struct {
-	name string
+	name  string
+	short string
 	// line is its command line, with a stderr connection or without.
 	line func(t testing.TB, at target, u lab.User, command string, stderr bool) []string
 	// said is where it prints what the server refuses with: GNU's takes it for output.
@@ -24,11 +26,11 @@ func onOutput(r result) string { return r.out }
 
 // foreign are other people's clients; ours is this project's.
 var (
-	commonsNet = client{"Apache commons-net 3.9 (Java)", commonsNetLine, onErrors}
-	glibc      = client{"glibc's rexec(3)", glibcLine, onErrors}
-	gnu        = client{"GNU inetutils 2.4", gnuLine, onOutput}
+	commonsNet = client{"Apache commons-net 3.9 (Java)", "commons-net", commonsNetLine, onErrors}
+	glibc      = client{"glibc's rexec(3)", "glibc", glibcLine, onErrors}
+	gnu        = client{"GNU inetutils 2.4", "GNU", gnuLine, onOutput}
 	foreign    = []client{commonsNet, glibc, gnu}
-	ours       = client{"rexec", oursLine, onErrors}
+	ours       = client{"rexec", "rexec", oursLine, onErrors}
 )
 
 // run runs a command by the client.
@@ -56,7 +58,11 @@ func gnuLine(t testing.TB, at target, u lab.User, command string, stderr bool) [
 // inetutils returns the path of what build-inetutils built.
 func inetutils(t testing.TB, name string) string {
 	t.Helper()
-	return one(t, "../../build/inetutils/"+name)
+	path, err := filepath.Abs(one(t, "../../build/inetutils/"+name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // built compiles a program once.

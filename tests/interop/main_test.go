@@ -90,20 +90,27 @@ func run(t testing.TB, namespace, stdin string, args ...string) result {
 
 func runFor(t testing.TB, bound time.Duration, namespace, stdin string, args ...string) result {
 	t.Helper()
+	r, ended := attempt(t, bound, namespace, stdin, args...)
+	if !ended {
+		t.Errorf("%.200q hangs: no end after %v; until then output %.500q, errors %.500q", args, bound, r.out, r.err)
+	}
+	return r
+}
+
+// attempt is run for a program that may hang, and reports whether it ended by itself.
+func attempt(t testing.TB, bound time.Duration, namespace, stdin string, args ...string) (result, bool) {
+	t.Helper()
 	cmd := command(t, t.Context(), namespace, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return result{}, false
 	}
 	stuck := time.AfterFunc(bound, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	cmd.Wait()
-	r := result{out.String(), errs.String(), cmd.ProcessState.ExitCode(), time.Since(start)}
-	if !stuck.Stop() {
-		t.Errorf("%.200q hangs: no end after %v; until then output %.500q, errors %.500q", args, bound, r.out, r.err)
-	}
-	return r
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode(), time.Since(start)}, stuck.Stop()
 }
 
 // command is a program in a session of its own, so that none asks on a terminal, and in a network namespace if any.
