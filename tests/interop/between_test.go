@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"rexecd/tests/lab"
 )
@@ -126,4 +127,50 @@ func stunnel(t testing.TB, listen, to string) []string {
 	daemon(t, "", "stunnel4", file(t, "foreground = yes\npid =\n[far]\naccept = "+far+"\nconnect = "+to+"\ncert = "+dir+"/cert\nkey = "+dir+"/key\n"))
 	listening(t, "", 1513)
 	return []string{"stunnel4", file(t, "foreground = yes\npid =\n[near]\nclient = yes\naccept = "+listen+":1512\nconnect = "+far+"\n")}
+}
+
+// idle is longer than the gateways of these tests remember a connection that nothing passes through.
+const idle = "6"
+
+// Without keepalive the gateway has forgotten the connection when the command writes again, and nothing arrives.
+func TestKeepaliveOutlivesAnIdleGateway(t *testing.T) {
+	t.Parallel()
+	prepare(t)
+	n := connect(t, masquerading)
+	for _, c := range []struct {
+		keepalive string
+		arrives   bool
+	}{{`"1s"`, true}, {"false", false}} {
+		t.Run(c.keepalive, func(t *testing.T) {
+			t.Parallel()
+			_, to := handle(t, lab.Handler{Path: lab.Server(t), Settings: "keepalive = " + c.keepalive + "\n", Address: n.server()})
+			to.namespace = n.inside
+			// GNU's client sets no keepalive of its own.
+			got, _ := attempt(t, 12*time.Second, to.namespace, "", gnuLine(t, to, alice, "cat; sleep "+idle+"; echo late", false)...)
+			if (got.out == "late\n") != c.arrives {
+				t.Errorf("%+v; want late output: %v", got, c.arrives)
+			}
+		})
+	}
+}
+
+// A load balancer's check, which connects and closes, is a penalty of its address; a PROXY header is not the protocol,
+// and the log says what it is.
+func TestHAProxysHeaderIsNamedInTheLog(t *testing.T) {
+	t.Parallel()
+	prepare(t)
+	n := connect(t, "")
+	s, server := handle(t, lab.Handler{Path: lab.Server(t), Address: n.server()})
+	daemon(t, n.gateway, haproxy(t, n.private(), net.JoinHostPort(server.host, server.port)+" send-proxy")...)
+	listening(t, n.gateway, 1512)
+	at := target{n.inside, n.private(), "1512"}
+	for _, c := range append([]client{ours}, foreign...) {
+		if got := c.run(t, at, alice, "echo no", "", false); got.out == "no\n" || !strings.Contains(c.said(got), "stderr port is not a number") {
+			t.Errorf("%s: %+v", c.name, got)
+		}
+	}
+	r := s.Log.Wait(t, "Protocol error from "+n.public())
+	if !strings.Contains(r["MESSAGE"], "PROXY") {
+		t.Errorf("the log has %q", r["MESSAGE"])
+	}
 }
