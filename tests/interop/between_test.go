@@ -35,7 +35,7 @@ var betweens = []between{
 	{"redirecting gateway (DNAT)", func(t *testing.T) target {
 		return redirected(t, "")
 	}},
-	{"redirecting, masquerading gateway", func(t *testing.T) target {
+	{"redirecting and masquerading gateway", func(t *testing.T) target {
 		return redirected(t, `chain post { type nat hook postrouting priority 100; oifname "inner" masquerade
 			}`)
 	}},

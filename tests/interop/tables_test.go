@@ -59,7 +59,7 @@ func (b between) cell(t *testing.T, at target, try try) string {
 	case len(clients):
 		return "yes"
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	return strings.Join(names, ", ")
 }
 
@@ -81,8 +81,8 @@ func TestTheManualsTableOfProxiesAndGateways(t *testing.T) {
 			})
 		}
 	})
-	table := `.Bl -column "redirecting, masquerading gateway" "one" "late output" "commons-net, GNU, glibc"` + "\n" +
-		".It Sy between Ta Sy one Ta Sy late output Ta Sy two\n" + strings.Join(rows, "") + ".El\n"
+	table := `.Bl -column "redirecting and masquerading gateway" "yes" "late output" "commons-net, glibc, GNU"` + "\n" +
+		".It Sy in between Ta Sy one Ta Sy late output Ta Sy two\n" + strings.Join(rows, "") + ".El\n"
 	if err := os.WriteFile("../../build/between.mdoc", []byte(table), 0o644); err != nil {
 		t.Error(err)
 	}
@@ -129,7 +129,7 @@ var columns = []struct {
 	{"a wrong password", func(t *testing.T, c client, at target) string {
 		return c.refused(t, at, lab.User{Name: alice.Name, Password: "wrong"})
 	}},
-	{"too many of them", func(t *testing.T, c client, _ target) string { return c.refused(t, penalised(t), alice) }},
+	{"too many failures", func(t *testing.T, c client, _ target) string { return c.refused(t, penalised(t), alice) }},
 }
 
 // refused is what the client shows of a refusal, and where.
