@@ -96,7 +96,7 @@ func fewIDsAlone() error {
 	if err != nil {
 		return err
 	}
-	c := sh(`trap 'exit 3' USR1; echo; for i in $(seq 1000); do sleep 0.01; done`).as(someUID)
+	c := sh(`exec 2>/dev/null; trap 'exit 3' USR1; echo; for i in $(seq 1000); do sleep 0.01; done`).as(someUID)
 	c.Streams = Streams{p[1], p[1], 2}
 	process, err := Start(c)
 	if err != nil {
