@@ -34,9 +34,9 @@ type Release struct {
 
 const (
 	// stallTime is how long nothing may be acknowledged. The kernel repeats what was
-	// lost after ever longer times: a minute is what it takes to find out that an
-	// outage of half a minute is over.
-	stallTime = time.Minute
+	// lost after ever longer times: 45 seconds are what it takes to find out that an
+	// outage of 20 is over.
+	stallTime = 45 * time.Second
 	// releaseTime is for what should be done at once: a stop, a call that may hang,
 	// the peer's close after ours.
 	releaseTime = 2 * time.Second

@@ -55,7 +55,7 @@ func (s *Server) start(command string, account *passwd.Entry, user *userSession,
 	process, err := session.Start(&session.Command{
 		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
 		Env: session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
-		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot(),
+		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot,
 		Streams: session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()},
 	})
 	user.limits.Restore() // the command has inherited the session's
@@ -90,7 +90,7 @@ func startRefusal(err error, shell string, account *passwd.Entry, c *connections
 
 // attend stays with the command until it ends.
 func (s *Server) attend(p *session.Process, user *userSession, c *connections, a *attempt) {
-	if s.Config.KeepCapabilities != nil && asRoot() { // the command has its own by now
+	if s.Config.KeepCapabilities != nil && asRoot { // the command has its own by now
 		if err := session.CutCapabilities(*s.Config.KeepCapabilities); err != nil {
 			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
 		}

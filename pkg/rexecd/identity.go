@@ -67,14 +67,16 @@ func (s *Server) checkAccount(account *passwd.Entry) error {
 	case account.UID == 0 && !s.Config.PermitRoot:
 		// Not left to PAM: pam_securetty permits root where /etc/securetty is missing.
 		return errors.New("root is not permitted")
-	case !asRoot() && account.UID != os.Geteuid():
+	case !asRoot && account.UID != os.Geteuid():
 		return errors.New("without root, only the invoking user is served")
 	}
 	return nil
 }
 
-// asRoot reports whether this process can become a user and open a session.
-func asRoot() bool { return os.Geteuid() == 0 }
+// asRoot says whether this process was started as one that can become a user and
+// open a session. It is asked once: a PAM module may change the ids, after which
+// the command must not be started as whoever that leaves.
+var asRoot = os.Geteuid() == 0
 
 // validName reports whether a passwd entry could have the name (useradd(8) and
 // systemd permit less). "." and ".." are directories to a module that makes a

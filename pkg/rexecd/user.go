@@ -26,7 +26,7 @@ func (u *userSession) open(account *passwd.Entry, grace *deadline) error {
 	if u.stop, err = session.CatchStop(); err != nil {
 		return unavailable(err)
 	}
-	if !asRoot() {
+	if !asRoot {
 		return nil // every module that does something needs root
 	}
 	err = grace.during("the group database", func() error {

@@ -40,7 +40,7 @@ func TestOneUserBehindAProxyCannotLockOutTheOthers(t *testing.T) {
 			t.Errorf("a wrong password: %q", got)
 		}
 	}
-	in(alice, tryAgain)
+	in(alice, tooManyFailed)
 	in(bob, "\x00in\n")
 	// Neither does the attacker get rid of the penalty by making up names.
 	var guesses sync.WaitGroup
@@ -48,7 +48,7 @@ func TestOneUserBehindAProxyCannotLockOutTheOthers(t *testing.T) {
 		guesses.Go(func() { ask(t, proxy, s.Addr, lab.Request{User: fmt.Sprint("nosuch", i), Password: "x"}) })
 	}
 	guesses.Wait()
-	in(alice, tryAgain)
+	in(alice, tooManyFailed)
 	if r := s.Log.Wait(t, "Refused connection from "+proxy+" port "); !strings.Contains(r["MESSAGE"], "penalty of "+proxy+"/32 user ") {
 		t.Errorf("record %v", r)
 	}

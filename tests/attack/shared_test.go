@@ -92,8 +92,6 @@ func TestAHomeThatDoesNotAnswerEndsAtTheGraceTime(t *testing.T) {
 	if end := s.Process(t, 0).Wait(t); end.ExitCode() != 1 {
 		t.Errorf("handler's end: %v; want exit status 1", end)
 	}
-	if text := s.Log.Raw(); !strings.Contains(text, "grace time of 2s over in the start of the shell, whose process cannot be killed") {
-		t.Errorf("log %q", text)
-	}
+	s.Log.Wait(t, "grace time of 2s over in the start of the shell, whose process cannot be killed")
 	served(t, s.Addr, newUser(t, lab.User{}))
 }
