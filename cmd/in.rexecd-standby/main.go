@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rexecd/pkg/inetd"
-	"rexecd/pkg/standby"
+	"rexecd/pkg/prefork"
 )
 
 const usage = "usage: in.rexecd -standby n, or in.rexecd -debug, which start this program; see in.rexecd(8)\n"
@@ -85,7 +85,7 @@ func run(o options) error {
 		return err
 	}
 	cold := o.handler[1:]
-	s := &standby.Supervisor{
+	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.idle, Max: o.max, PerSource: o.perSource,
 		Path: o.handler[0], Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-place", strconv.Itoa(len(listeners))),
 		Stderr: 2, Log: os.Stderr, Signals: signals,
@@ -120,7 +120,7 @@ func catchSignals() (int, error) {
 
 // notifySystemd lets a service of Type=notify know when the handlers wait, and
 // its watchdog that the supervisor is alive.
-func notifySystemd(s *standby.Supervisor) {
+func notifySystemd(s *prefork.Supervisor) {
 	notify := func(state string) { _, _ = daemon.SdNotify(false, state) } // nobody asked: nobody is told
 	s.Ready = func() { notify(daemon.SdNotifyReady) }
 	every, err := daemon.SdWatchdogEnabled(false)

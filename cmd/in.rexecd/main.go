@@ -55,7 +55,7 @@ func main() {
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.place > 0:
-		os.Exit(serveFromPlace(o))
+		os.Exit(serveAsWorker(o))
 	case o.standby > 0, o.debug && (o.listen != "" || !inetd.Handed()):
 		os.Exit(report(supervise(o)))
 	default:

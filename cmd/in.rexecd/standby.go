@@ -11,8 +11,8 @@ import (
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
+	"rexecd/pkg/prefork"
 	"rexecd/pkg/rexecd"
-	"rexecd/pkg/standby"
 )
 
 // supervisor is the program that -standby and -debug become, in the directory of
@@ -49,14 +49,14 @@ func programs() (own, supervising string, err error) {
 	return own, filepath.Join(filepath.Dir(own), supervisor), nil
 }
 
-// serveFromPlace serves the one connection that this process, started ahead of
+// serveAsWorker serves the one connection that this process, started ahead of
 // it, will accept.
-func serveFromPlace(o options) int {
+func serveAsWorker(o options) int {
 	log := &audit.Log{Unit: audit.Unit()}
 	if o.debug {
 		log.Console = console()
 	}
-	place, err := standby.TakePlace(o.place)
+	worker, err := prefork.NewWorker(o.place)
 	if err != nil {
 		return report(err)
 	}
@@ -68,7 +68,7 @@ func serveFromPlace(o options) int {
 		server.Log, server.Exit = log, os.Exit
 		bad = server.StandBy()
 	}
-	fd, served, err := place.Accept()
+	fd, served, err := worker.Accept()
 	switch {
 	case err != nil:
 		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})

@@ -1,11 +1,11 @@
-// Package standby keeps handlers of the rexec protocol started ahead of their
+// Package prefork keeps handlers of the rexec protocol started ahead of their
 // connections: the start of a process, of Go's runtime and of PAM's modules is
 // then off the path of every client.
 //
 // The supervisor accepts (with Idle 0) or lets its handlers accept, counts, and
 // starts processes. It reads not one byte of a peer, knows no account, and no
 // death of a handler is its own.
-package standby
+package prefork
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ type Supervisor struct {
 	Max       int      // sessions at once; further connections wait in the listen queue. 0: any number
 	PerSource int      // sessions at once from one source; further connections are refused. 0: any number
 	Cold      []string // argv of a handler whose descriptor 0 is the connection
-	Warm      []string // argv of a handler that calls TakePlace
+	Warm      []string // argv of a handler that uses NewWorker
 	Path      string   // of the handlers' executable
 	Stderr    int      // descriptor, the handlers' descriptor 2
 	Log       io.Writer
@@ -88,9 +88,9 @@ func (s *Supervisor) Run() error {
 
 // fill starts handlers until enough of them wait.
 func (s *Supervisor) fill() {
-	for s.idle() < s.Idle && s.room() && !time.Now().Before(s.notUntil) {
-		if err := s.startWarm(); err != nil {
-			s.say("%v", err)
+	for s.idle() < s.Idle && s.hasCapacity() && !time.Now().Before(s.notUntil) {
+		if err := s.startWorker(); err != nil {
+			s.logf("%v", err)
 			s.backOff()
 		}
 	}
@@ -101,7 +101,7 @@ func (s *Supervisor) wait() error {
 	held := time.Until(s.notUntil) // looked at once: it ends while this runs
 	fds := []unix.PollFd{{Fd: int32(s.Signals), Events: unix.POLLIN}}
 	for _, fd := range s.Listeners {
-		if s.Idle > 0 || !s.room() || held > 0 {
+		if s.Idle > 0 || !s.hasCapacity() || held > 0 {
 			fd = -1 // the handlers accept; or nobody does for now
 		}
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
@@ -125,7 +125,7 @@ func (s *Supervisor) wait() error {
 		s.reapOrphans()
 	}
 	if fds[0].Revents != 0 {
-		s.told()
+		s.readSignal()
 	}
 	for i, fd := range s.Listeners {
 		if fds[1+i].Revents != 0 {
@@ -135,10 +135,10 @@ func (s *Supervisor) wait() error {
 	for i, at := 0, 1+len(s.Listeners); i < len(watched); i, at = i+1, at+2 {
 		// What it said before its end, first.
 		if fds[at+1].Revents != 0 {
-			s.hear(watched[i])
+			s.readReport(watched[i])
 		}
 		if fds[at].Revents != 0 {
-			s.bury(watched[i])
+			s.reap(watched[i])
 		}
 	}
 	return nil
@@ -151,7 +151,7 @@ func (s *Supervisor) timeout(held time.Duration) int {
 	if s.AliveEvery > 0 {
 		t = s.AliveEvery
 	}
-	if wanted := s.idle() < s.Idle && s.room(); held > 0 || wanted {
+	if wanted := s.idle() < s.Idle && s.hasCapacity(); held > 0 || wanted {
 		if held = max(held, 0); t < 0 || held < t {
 			t = held
 		}
@@ -165,19 +165,19 @@ func (s *Supervisor) timeout(held time.Duration) int {
 	return int(t/time.Millisecond) + 1
 }
 
-// told does what a signal asks for.
-func (s *Supervisor) told() {
+// readSignal acts on one signal.
+func (s *Supervisor) readSignal() {
 	var sig [1]byte
 	if n, err := unix.Read(s.Signals, sig[:]); n == 0 || err != nil {
 		return
 	}
 	if unix.Signal(sig[0]) == unix.SIGHUP {
-		s.say("reloading: handlers that wait are replaced")
+		s.logf("reloading: handlers that wait are replaced")
 		s.notUntil, s.deaths = time.Time{}, 0
 		s.retire()
 		return
 	}
-	s.say("stopping: commands that run go on")
+	s.logf("stopping: commands that run go on")
 	s.stopping = true
 }
 
@@ -192,12 +192,13 @@ func (s *Supervisor) retire() {
 	}
 }
 
-// hear takes the word of a handler that has accepted a connection.
-func (s *Supervisor) hear(h *handler) {
+// readReport reads the source of the connection that a handler has accepted, and
+// answers with a verdict.
+func (s *Supervisor) readReport(h *handler) {
 	var buf [64]byte
 	n, err := unix.Read(h.control, buf[:])
 	if err != nil || n == 0 {
-		return // it ends; bury sees to it
+		return // it ends; reap sees to it
 	}
 	s.deaths = 0
 	from, _ := netip.ParsePrefix(string(buf[:n]))
@@ -206,13 +207,13 @@ func (s *Supervisor) hear(h *handler) {
 		verdict = s.judge(from)
 	}
 	if verdict != drop { // with which it goes on waiting
-		h.take(from, verdict)
+		h.assign(from, verdict)
 	}
-	unix.Write(h.control, []byte{verdict}) // fails only if it has died, which bury sees
+	unix.Write(h.control, []byte{verdict}) // fails only if it has died, which reap notices
 }
 
-// bury takes note of a handler's end.
-func (s *Supervisor) bury(h *handler) {
+// reap removes a handler that has ended.
+func (s *Supervisor) reap(h *handler) {
 	var ws unix.WaitStatus
 	if _, err := unix.Wait4(h.pid, &ws, unix.WNOHANG, nil); err != nil && err != unix.ECHILD {
 		return
@@ -229,7 +230,7 @@ func (s *Supervisor) bury(h *handler) {
 	}
 	s.handlers = kept
 	if !h.busy && !h.retired {
-		s.say("a handler that waited died: %v", ending(ws))
+		s.logf("a handler that waited died: %v", ending(ws))
 		s.backOff()
 	}
 }
@@ -250,6 +251,6 @@ func ending(ws unix.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", ws.ExitStatus())
 }
 
-func (s *Supervisor) say(format string, args ...any) {
+func (s *Supervisor) logf(format string, args ...any) {
 	fmt.Fprintf(s.Log, "in.rexecd: "+format+"\n", args...)
 }

@@ -1,4 +1,4 @@
-package standby
+package prefork
 
 import (
 	"os/exec"

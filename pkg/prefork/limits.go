@@ -1,4 +1,4 @@
-package standby
+package prefork
 
 import (
 	"net/netip"
@@ -36,38 +36,38 @@ func (s *Supervisor) judge(from netip.Prefix) (verdict byte) {
 	if more <= 0 {
 		return drop // not logged: its rate is the peer's choice
 	}
-	s.say("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
+	s.logf("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
 	if more == 1 {
-		s.say("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
+		s.logf("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
 	}
 	return refuse
 }
 
-// take takes note of the connection that a handler has got.
-func (h *handler) take(from netip.Prefix, verdict byte) {
+// assign records the connection that a handler serves or refuses.
+func (h *handler) assign(from netip.Prefix, verdict byte) {
 	h.busy, h.source, h.refused = true, from, verdict == refuse
 }
 
-// room tells whether one more process would stay within Max, those that wait
-// included. Those that refuse are no sessions, and keep nobody waiting.
-func (s *Supervisor) room() bool {
+// hasCapacity reports whether one more process would stay within Max. Waiting
+// handlers count; those that refuse a connection serve no session and do not.
+func (s *Supervisor) hasCapacity() bool {
 	return s.Max == 0 || len(s.handlers)-s.refused() < s.Max
 }
 
 // sessions is how many connections of a source are served.
 func (s *Supervisor) sessions(of netip.Prefix) int {
-	return s.number(func(h *handler) bool { return h.busy && !h.refused && h.source == of })
+	return s.count(func(h *handler) bool { return h.busy && !h.refused && h.source == of })
 }
 
 func (s *Supervisor) refused() int {
-	return s.number(func(h *handler) bool { return h.refused })
+	return s.count(func(h *handler) bool { return h.refused })
 }
 
 func (s *Supervisor) idle() int {
-	return s.number(func(h *handler) bool { return !h.busy && !h.retired })
+	return s.count(func(h *handler) bool { return !h.busy && !h.retired })
 }
 
-func (s *Supervisor) number(is func(*handler) bool) int {
+func (s *Supervisor) count(is func(*handler) bool) int {
 	n := 0
 	for _, h := range s.handlers {
 		if is(h) {
