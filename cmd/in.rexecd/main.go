@@ -37,7 +37,9 @@ func main() {
 	o, err := parseFlags(os.Args[1:])
 	switch {
 	case err != nil && !inetd.Handed():
-		fmt.Fprintf(os.Stderr, "in.rexecd: %v\n\n%s", err, usage)
+		if !inetd.LocalAddr(2).IsValid() { // a connection that was reset since, or inetd's listening socket
+			fmt.Fprintf(os.Stderr, "in.rexecd: %v\n\n%s", err, usage)
+		}
 		os.Exit(exitUsage)
 	case err != nil:
 		// A flag in inetd.conf: descriptor 2 may be the peer, who is not told.
@@ -46,18 +48,8 @@ func main() {
 		fmt.Print(usage)
 	case o.version:
 		fmt.Println("in.rexecd", version)
-	case o.install:
-		os.Exit(report(installService(os.Stdout)))
-	case o.remove:
-		os.Exit(report(removeService(os.Stdout)))
-	case o.penalties:
-		os.Exit(report(penalties(os.Stdout, o)))
-	case o.check:
-		os.Exit(check(os.Stdout, o))
-	case o.place > 0:
+	case o.listeners > 0:
 		os.Exit(serveAsWorker(o))
-	case o.standby > 0, o.debug && (o.listen != "" || !inetd.Handed()):
-		os.Exit(report(supervise(o)))
 	default:
 		os.Exit(serve(o, nil))
 	}
@@ -76,7 +68,7 @@ func report(err error) int {
 // flag, which is answered like a wrong setting.
 func serve(o options, bad error) int {
 	log := &audit.Log{Unit: audit.Unit()}
-	if o.debug {
+	if o.console {
 		log.Console = console()
 	}
 	conn, err := inetd.Take()

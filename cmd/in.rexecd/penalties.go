@@ -1,12 +1,8 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -120,83 +116,6 @@ func applyPenalties(s *rexecd.Server, values map[string]any, text string) error 
 		}
 		return fmt.Errorf("%d: max = %d, min = %d: max must be more than min, or nobody is ever made to wait: that is enabled = false",
 			line(key), p.Max/time.Second, p.Min/time.Second)
-	}
-	return nil
-}
-
-// penalties is -penalties: it lists the sources that have failed lately; with
-// "clear" it forgets them all, or those of the addresses behind it.
-func penalties(out io.Writer, o options) error {
-	if os.Geteuid() != 0 {
-		return errors.New("penalties are kept for the server that runs as root: run sudo in.rexecd -penalties")
-	}
-	s, err := o.server()
-	if err != nil {
-		return err
-	}
-	table := s.Penalties
-	if table == nil {
-		fmt.Fprintln(out, "penalties are off: enabled = false in [penalties]")
-		table = penalty.Default()
-	}
-	switch {
-	case len(o.args) == 0:
-		return listPenalties(out, table)
-	case o.args[0] != "clear":
-		return fmt.Errorf("unexpected argument %q: in.rexecd -penalties lists, in.rexecd -penalties clear [address ...] forgets", o.args[0])
-	case len(o.args) == 1:
-		if err := table.ClearAll(); err != nil {
-			return err
-		}
-		fmt.Fprintln(out, "all penalties cleared")
-		return nil
-	}
-	for _, text := range o.args[1:] {
-		if err := clearPenalty(out, table, text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func clearPenalty(out io.Writer, table *penalty.Table, text string) error {
-	addr, err := netip.ParseAddr(text)
-	if network, e := netip.ParsePrefix(text); e == nil { // as the list shows it
-		addr, err = network.Addr(), nil
-	}
-	if err != nil {
-		return fmt.Errorf("%q is no address: give it in numbers, such as 192.0.2.7", text)
-	}
-	found, err := table.Clear(addr)
-	switch {
-	case err != nil:
-		return err
-	case found:
-		fmt.Fprintf(out, "penalty of %v cleared\n", addr)
-	default:
-		fmt.Fprintf(out, "%v has no penalty\n", addr)
-	}
-	return nil
-}
-
-func listPenalties(out io.Writer, table *penalty.Table) error {
-	list, err := table.List()
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(out, "no source has a penalty")
-		return nil
-	}
-	slices.SortFunc(list, func(a, b penalty.Penalty) int { return cmp.Compare(b.Left, a.Left) })
-	const line = "%-44v %-8v %-8v %v\n"
-	fmt.Fprintf(out, line, "SOURCE", "STATE", "LEFT", "LATEST")
-	for _, p := range list {
-		state := "watched"
-		if p.Active {
-			state = "refused"
-		}
-		fmt.Fprintf(out, line, p.Source, state, p.Left.Round(time.Second), p.Last)
 	}
 	return nil
 }

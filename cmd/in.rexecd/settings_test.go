@@ -132,7 +132,7 @@ func TestEveryCapabilityHasItsNameAtItsNumber(t *testing.T) {
 }
 
 func TestEverySettingIsInTheManualAndInTheShippedFile(t *testing.T) {
-	manual, err := os.ReadFile("rexecd.toml.5")
+	manual, err := os.ReadFile("../rexecd/rexecd.toml.5")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func listen(addr string) ([]int, error) {
 		case errors.Is(err, syscall.EACCES):
 			hint = ": ports under 1024 need the capability cap_net_bind_service; choose another with -listen"
 		case errors.Is(err, syscall.EADDRINUSE):
-			hint = ": something listens there already (in.rexecd -check says what)"
+			hint = ": something listens there already (rexecd -check says what)"
 		}
 		return nil, fmt.Errorf("listen on %s: %w%s", addr, err, hint)
 	}

@@ -40,7 +40,7 @@ func checkStarter(options) []finding {
 		found = append(found, superServerFinding(xinetdServer, xinetdConf))
 	}
 	if found == nil {
-		found = []finding{bad("start: neither rexec.socket nor inetd nor xinetd is set to start the server: in.rexecd -install")}
+		found = []finding{bad("start: neither rexec.socket nor inetd nor xinetd is set to start the server: rexecd -install")}
 	}
 	return found
 }
