@@ -42,7 +42,8 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	case *unix.SockaddrInet6:
 		to.Port = port
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
+	fd := -1
+	AsNobody(func() { fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP) })
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,11 @@ import (
 func TestMain(m *testing.M) {
 	if file := os.Getenv("INETD_TEST_REPORT"); file != "" {
 		os.Exit(started(file))
+	}
+	if os.Getenv("INETD_TEST") == "nobody" {
+		runtime.LockOSThread()
+		fmt.Println(madeAsNobody())
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
