@@ -59,10 +59,8 @@ func contents(path string) string {
 
 // checkFirewall can only hint: whether a packet gets here is decided in many places.
 func checkFirewall(options) []finding {
-	for _, dir := range processes() {
-		if commandName(dir) == "firewalld" {
-			return []finding{good("firewall: firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
-		}
+	if named("firewalld") != nil {
+		return []finding{good("firewall: firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
 	}
 	if strings.Contains(contents("/etc/ufw/ufw.conf"), "ENABLED=yes") {
 		return []finding{good("firewall: ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port 512 does so")}

@@ -31,19 +31,7 @@ var inetdServer = superServer{[]string{"inetd", "inetutils-inetd"}, inetdConf, a
 var xinetdServer = superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
 
 // running returns the super-server's process ids.
-func (s superServer) running() []int {
-	var pids []int
-	for _, dir := range processes() {
-		for _, name := range s.programs {
-			// The kernel keeps 15 bytes of a program's name.
-			if commandName(dir) == name[:min(15, len(name))] {
-				pid, _ := strconv.Atoi(filepath.Base(dir))
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
-}
+func (s superServer) running() []int { return named(s.programs...) }
 
 // chooseSuperServer is the one that runs, else the one whose file or folder is there.
 func chooseSuperServer() (superServer, error) {
