@@ -37,7 +37,7 @@ func main() {
 	o, err := parseFlags(os.Args[1:])
 	switch {
 	case err != nil && !inetd.Handed():
-		if !inetd.LocalAddr(2).IsValid() { // a connection that was reset since, or inetd's listening socket
+		if audit.Readable(2) { // and not a connection that was reset since, or inetd's listening socket
 			fmt.Fprintf(os.Stderr, "in.rexecd: %v\n\n%s", err, usage)
 		}
 		os.Exit(exitUsage)
@@ -53,15 +53,6 @@ func main() {
 	default:
 		os.Exit(serve(o, nil))
 	}
-}
-
-// report prints an error, if there is one.
-func report(err error) int {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
-		return exitError
-	}
-	return exitOK
 }
 
 // serve serves the one connection this process was started for. bad is a wrong
@@ -106,16 +97,15 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn) int {
 	return exitOK
 }
 
-// console is this process's stderr, kept before it is pointed at /dev/null;
-// nothing where it is a socket, which may be the peer.
+// console is this process's stderr, kept before it is pointed at /dev/null; nil
+// where nobody can read it: under inetd it is the peer.
 func console() io.Writer {
-	var st unix.Stat_t
-	if unix.Fstat(2, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFSOCK {
-		return io.Discard
+	if !audit.Readable(2) {
+		return nil
 	}
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 10)
 	if err != nil {
-		return io.Discard
+		return nil
 	}
 	return os.NewFile(uintptr(fd), "stderr")
 }

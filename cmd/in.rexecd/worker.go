@@ -19,18 +19,21 @@ func serveAsWorker(o options) int {
 		log.Console = console()
 	}
 	worker, err := prefork.NewWorker(o.listeners)
-	if err != nil {
-		return report(err)
+	if err == nil {
+		err = inetd.DetachStdio()
 	}
-	if err := inetd.DetachStdio(); err != nil {
-		return report(err)
+	if err != nil {
+		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})
+		return exitError
 	}
 	server, bad := o.server()
 	if bad == nil {
 		server.Log, server.Exit = log, os.Exit
 		bad = server.StandBy()
 	}
-	fd, served, err := worker.Accept()
+	// With bad settings it waits all the same: to end would have the supervisor start
+	// the next one, and the next.
+	fd, served, err := worker.Accept(inetd.AsNobody)
 	switch {
 	case err != nil:
 		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})
@@ -48,16 +51,19 @@ func serveAsWorker(o options) int {
 		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})
 		return exitError
 	}
-	switch {
-	case bad != nil:
-		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: bad})
-	case served:
-		return serveConn(server, conn)
-	default:
+	if !served {
 		return refuse(log, conn)
 	}
-	rexecd.Refuse(conn, "Try again.")
-	return exitError
+	if bad != nil { // what was wrong when this process started may have been mended since
+		server, bad = o.server()
+	}
+	if bad != nil {
+		log.Write(audit.Event{Kind: audit.ConfigError, Peer: conn.Peer, Reason: bad})
+		rexecd.Refuse(conn, "Try again.")
+		return exitError
+	}
+	server.Log, server.Exit = log, os.Exit
+	return serveConn(server, conn)
 }
 
 // refuse refuses a connection that exceeds its source's limit.

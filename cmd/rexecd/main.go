@@ -8,6 +8,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -29,58 +30,55 @@ const (
 
 func main() {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // settings and penalties are root's
+	messages := &audit.Messages{Name: "rexecd", Stderr: 2, Unit: audit.Unit()}
 	o, err := parseFlags(os.Args[1:])
 	if inetd.Connected() && (err != nil || !o.verb()) {
 		// In inetd.conf of AIX and HP-UX the server itself has this name. It
 		// answers wrong flags, too: descriptor 2 may be the peer.
-		os.Exit(report(becomeHandler(o, err)))
+		err = becomeHandler(o, err)
+	} else if err == nil {
+		err = run(o, messages)
+	} else {
+		err = &misuse{err}
 	}
-	if err != nil {
-		complain(err, usage)
+	var wrong *misuse
+	switch {
+	case errors.As(err, &wrong) && audit.Readable(2):
+		fmt.Fprintf(os.Stderr, "rexecd: %v\n\n%s", err, usage)
 		os.Exit(exitUsage)
+	case wrong != nil:
+		fmt.Fprintln(messages, err)
+		os.Exit(exitUsage)
+	case err != nil:
+		fmt.Fprintln(messages, err)
+		os.Exit(exitError)
 	}
+}
+
+// misuse is an error that the usage follows, on a terminal.
+type misuse struct{ error }
+
+// run does what the flags ask for.
+func run(o options, messages io.Writer) error {
 	switch {
 	case o.help:
 		fmt.Print(usage)
 	case o.version:
 		fmt.Println("rexecd", version)
 	case o.install:
-		os.Exit(report(installService(os.Stdout)))
+		return installService(os.Stdout)
 	case o.remove:
-		os.Exit(report(removeService(os.Stdout)))
+		return removeService(os.Stdout)
 	case o.penalties:
-		os.Exit(report(penalties(os.Stdout, o)))
+		return penalties(os.Stdout, o)
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.debug || o.standby > 0:
-		os.Exit(report(supervise(o)))
+		return supervise(o, messages)
 	default:
-		complain(errors.New("nothing to do; in.rexecd serves a connection and is started by inetd, xinetd, systemd or rexecd -standby"), usage)
-		os.Exit(exitUsage)
+		return &misuse{errors.New("nothing to do; in.rexecd serves a connection and is started by inetd, xinetd, systemd or rexecd -standby")}
 	}
-}
-
-// report complains of an error, if there is one.
-func report(err error) int {
-	if err != nil {
-		complain(err, "")
-		return exitError
-	}
-	return exitOK
-}
-
-// complain writes to standard error, or to the log where that is a TCP socket: a
-// peer, or a super-server's listening socket.
-func complain(err error, usage string) {
-	if inetd.LocalAddr(2).IsValid() {
-		log := &audit.Log{Unit: audit.Unit()}
-		log.Write(audit.Event{Kind: audit.ConfigError, Reason: err})
-		return
-	}
-	if usage != "" {
-		usage = "\n" + usage
-	}
-	fmt.Fprintf(os.Stderr, "rexecd: %v\n%s", err, usage)
+	return nil
 }
 
 // handler is the path of the program that serves a connection: in.rexecd, in the

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -12,15 +13,24 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/prefork"
 )
 
 // supervise is -standby and -debug, which is a standby of none: it starts
 // in.rexecd ahead of each connection, or once for each.
-func supervise(o options) error {
-	if _, err := readSettings(o.config); err != nil {
+//
+// With wrong settings the service starts all the same: clients are refused, and
+// served once the file is mended. At a terminal somebody is there to mend it.
+func supervise(o options, messages io.Writer) error {
+	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	switch _, err := readSettings(o.config); {
+	case err != nil && o.standby == 0:
 		return err
+	case err != nil:
+		fmt.Fprintln(messages, err)
 	}
 	path, err := handler()
 	if err == nil {
@@ -39,6 +49,13 @@ func supervise(o options) error {
 	case len(listeners) == 0:
 		return errors.New("-standby needs a listening socket: from systemd (rexec-standby.socket), from inetd (wait), or -listen [addr]:port")
 	}
+	if !audit.Readable(2) {
+		// Under inetd's "wait" descriptors 0 to 2 are the listening socket, which no handler
+		// must have as its standard error.
+		if err := inetd.DetachStdio(); err != nil {
+			return err
+		}
+	}
 	signals, err := catchSignals()
 	if err != nil {
 		return err
@@ -47,15 +64,15 @@ func supervise(o options) error {
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
-		Stderr: 2, Log: os.Stderr, Signals: signals,
+		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	notifySystemd(s)
 	if o.debug {
 		for _, fd := range listeners {
-			fmt.Fprintf(os.Stderr, "rexecd %s: listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
+			fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
 		}
 		for _, line := range missingCapabilities() {
-			fmt.Fprintln(os.Stderr, "rexecd:", line)
+			fmt.Fprintln(messages, line)
 		}
 	}
 	return s.Run()

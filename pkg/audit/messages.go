@@ -13,6 +13,7 @@ import (
 // system's log. A write to it neither fails nor waits long, and no SIGPIPE comes
 // of it: whoever supervises must not end because nobody listens.
 type Messages struct {
+	Name   string // the program's, before a line on standard error
 	Stderr int    // descriptor of standard error
 	Unit   string // the systemd unit that this process was started in, if any
 
@@ -33,7 +34,7 @@ const (
 // Write writes one line. It always reports success.
 func (m *Messages) Write(line []byte) (int, error) {
 	text := oneLine(string(bytes.TrimRight(line, "\n")))
-	if m.print(Identifier+": "+text+"\n") || time.Now().Before(m.deafUntil) {
+	if m.print(m.Name+": "+text+"\n") || time.Now().Before(m.deafUntil) {
 		return len(line), nil
 	}
 	journal := encode(append(common(m.Unit), field{"MESSAGE", text}, field{"PRIORITY", strconv.Itoa(notice)}))

@@ -90,7 +90,7 @@ func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 	for name, p := range places(t) {
 		t.Run(name, func(t *testing.T) {
 			log := listenOn(t, &journalSocket)
-			m := &Messages{Stderr: p.fd, Unit: "x.service"}
+			m := &Messages{Name: "rexecd", Stderr: p.fd, Unit: "x.service"}
 			began := time.Now()
 			for range 3 {
 				if n, err := m.Write([]byte("two\x1bwords\n")); n != 10 || err != nil {
@@ -103,7 +103,7 @@ func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 					}
 					continue
 				}
-				if got := p.read(); got != "in.rexecd: two?words\n" {
+				if got := p.read(); got != "rexecd: two?words\n" {
 					t.Errorf("standard error gets %q", got)
 				}
 				log.none(t)
@@ -117,7 +117,7 @@ func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 
 func TestMessagesGoToSyslogWhereThereIsNoJournal(t *testing.T) {
 	log := listenOn(t, &syslogSocket)
-	m := &Messages{Stderr: -1}
+	m := &Messages{Name: "rexecd", Stderr: -1}
 	m.Write([]byte("words\n"))
 	if got := string(log.next(t)); !strings.HasPrefix(got, "<85>") || !strings.HasSuffix(got, "]: words") {
 		t.Errorf("syslog gets %q", got)

@@ -2,6 +2,7 @@ package prefork
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,14 +10,20 @@ import (
 // Verdicts of the supervisor on a connection.
 const (
 	serve  = 'y'
-	refuse = 'n' // in order: it takes a handler up to two seconds
+	refuse = 'n' // in order: a handler reads the stderr port, dials it and takes leave
 	drop   = 'd' // at once, without a word: no handler is spent on it
 )
+
+// ready is what a handler reports when it begins to wait. Its other report is the
+// source of its connection.
+const ready = "ready"
 
 // manyRefused is how many connections at once are refused in order, by a process
 // of about a megabyte each. Without a bound a source would get by refusals what
 // PerSource denies it, this host's processes; 64 are more than a client opens by
-// mistake. A smaller Max, that of a smaller host, is the bound here as well:
+// mistake. A peer that neither sends a port nor accepts at it may keep such a
+// process for some ten seconds, and so have six a second refused, but never more
+// processes. A smaller Max, that of a smaller host, is the bound here as well:
 // refusals at most double its processes.
 const manyRefused = 64
 
@@ -45,7 +52,8 @@ func (s *Supervisor) judge(from netip.Prefix) (verdict byte) {
 
 // assign records the connection that a handler serves or refuses.
 func (h *handler) assign(from netip.Prefix, verdict byte) {
-	h.busy, h.source, h.refused = true, from, verdict == refuse
+	h.busy, h.source, h.refused, h.due = true, from, verdict == refuse, time.Time{}
+	h.closeControl() // the verdict stays readable; neither side has anything to add
 }
 
 // hasCapacity reports whether one more process would stay within Max. Waiting

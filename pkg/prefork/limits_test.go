@@ -22,11 +22,16 @@ func TestMain(m *testing.M) {
 	case "warm":
 		worker, err := NewWorker(1)
 		if err == nil {
-			fd, served, err = worker.Accept()
+			fd, served, err = worker.Accept(plainly)
 		}
 		if err != nil || fd < 0 {
 			os.Exit(0)
 		}
+	case "hangs":
+		time.Sleep(time.Hour)
+	case "deaf":
+		unix.Close(controlFd)
+		time.Sleep(time.Hour)
 	case "cold":
 	default:
 		os.Exit(m.Run())
@@ -38,6 +43,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 }
+
+// plainly accepts with the ids that the process has.
+func plainly(f func()) { f() }
 
 // A visit is a connection and what its handler said.
 type visit struct {
@@ -63,7 +71,7 @@ func supervised(t *testing.T, s *Supervisor) func(from string) visit {
 		t.Fatal(err)
 	}
 	log := &strings.Builder{}
-	s.Listeners, s.Signals, s.Log, s.Stderr = []int{int(file.Fd())}, signals[0], log, 2
+	s.Listeners, s.Signals, s.Log, s.Stderr, s.AsNobody = []int{int(file.Fd())}, signals[0], log, 2, plainly
 	s.Path, s.Cold, s.Warm = "/proc/self/exe", []string{"cold"}, []string{"warm"}
 	end := make(chan error)
 	go func() { end <- s.Run() }()

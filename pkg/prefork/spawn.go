@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,13 +24,13 @@ func (s *Supervisor) startWorker() error {
 		unix.Close(pair[0])
 		return err
 	}
-	h.control = pair[0]
+	h.control, h.due = pair[0], time.Now().Add(s.patience())
 	return nil
 }
 
 // accept takes one connection and starts a handler for it, just as inetd would.
 func (s *Supervisor) accept(listener int) {
-	fd, peer, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+	fd, peer, err := accept4(listener, s.AsNobody)
 	if err != nil {
 		if !passing(err) {
 			s.logf("accept: %v", err)
@@ -53,6 +54,7 @@ func (s *Supervisor) accept(listener int) {
 		s.backOff()
 		return
 	}
+	s.deaths = 0
 	h.assign(from, verdict)
 }
 

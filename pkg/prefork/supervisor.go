@@ -10,7 +10,6 @@ package prefork
 import (
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"time"
 
@@ -28,6 +27,7 @@ type Supervisor struct {
 	Path      string   // of the handlers' executable
 	Stderr    int      // descriptor, the handlers' descriptor 2
 	Log       io.Writer
+	AsNobody  func(f func()) // calls f with ids that no account has: a command's socket must not be root's
 
 	// Signals is the read end of a pipe where each byte is a signal that this
 	// process got: SIGHUP replaces the handlers that wait, so that they read the
@@ -39,21 +39,11 @@ type Supervisor struct {
 	Ready, Alive func()
 	AliveEvery   time.Duration
 
-	handlers []*handler
-	deaths   int       // handlers that died before they had a connection, one after the other
-	notUntil time.Time // no new handler before, after such deaths
-	stopping bool
-}
-
-// A handler is one process.
-type handler struct {
-	pid     int
-	pidfd   int
-	control int // -1 for one that was started with its connection
-	busy    bool
-	retired bool // told to go as soon as it has nothing to do
-	refused bool // its connection is refused, which is no session
-	source  netip.Prefix
+	startTime time.Duration // 0: mostStartTime
+	handlers  []*handler
+	deaths    int       // handlers that died before they had a connection, one after the other
+	notUntil  time.Time // no new handler before, after such deaths
+	stopping  bool
 }
 
 // Back-off after handlers that die before they had a connection: a broken PAM
@@ -99,22 +89,7 @@ func (s *Supervisor) fill() {
 // wait waits for the next event and deals with it.
 func (s *Supervisor) wait() error {
 	held := time.Until(s.notUntil) // looked at once: it ends while this runs
-	fds := []unix.PollFd{{Fd: int32(s.Signals), Events: unix.POLLIN}}
-	for _, fd := range s.Listeners {
-		if s.Idle > 0 || !s.hasCapacity() || held > 0 {
-			fd = -1 // the handlers accept; or nobody does for now
-		}
-		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-	}
-	watched := s.handlers
-	for _, h := range watched {
-		fds = append(fds, unix.PollFd{Fd: int32(h.pidfd), Events: unix.POLLIN})
-		control := h.control
-		if h.busy {
-			control = -1 // it has said what it had to say
-		}
-		fds = append(fds, unix.PollFd{Fd: int32(control), Events: unix.POLLIN})
-	}
+	fds, act := s.watch(held)
 	if _, err := unix.Poll(fds, s.timeout(held)); err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
 	}
@@ -124,24 +99,34 @@ func (s *Supervisor) wait() error {
 	if os.Getpid() == 1 {
 		s.reapOrphans()
 	}
-	if fds[0].Revents != 0 {
-		s.readSignal()
-	}
-	for i, fd := range s.Listeners {
-		if fds[1+i].Revents != 0 {
-			s.accept(fd)
+	for i, do := range act {
+		if fds[i].Revents != 0 {
+			do()
 		}
 	}
-	for i, at := 0, 1+len(s.Listeners); i < len(watched); i, at = i+1, at+2 {
-		// What it said before its end, first.
-		if fds[at+1].Revents != 0 {
-			s.readReport(watched[i])
-		}
-		if fds[at].Revents != 0 {
-			s.reap(watched[i])
-		}
-	}
+	s.killOverdue()
 	return nil
+}
+
+// watch is what wait polls, and what to do about each. Nothing in it that is not
+// watched: poll(2) takes no more entries than this process may have descriptors.
+func (s *Supervisor) watch(held time.Duration) (fds []unix.PollFd, act []func()) {
+	add := func(fd int, do func()) {
+		fds, act = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}), append(act, do)
+	}
+	add(s.Signals, s.readSignal)
+	if s.Idle == 0 && s.hasCapacity() && held <= 0 { // else the handlers accept, or nobody does for now
+		for _, fd := range s.Listeners {
+			add(fd, func() { s.accept(fd) })
+		}
+	}
+	for _, h := range s.handlers {
+		if h.control >= 0 {
+			add(h.control, func() { s.readReport(h) })
+		}
+		add(h.pidfd, func() { s.reap(h) }) // what it said before its end comes first
+	}
+	return fds, act
 }
 
 // timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
@@ -154,6 +139,11 @@ func (s *Supervisor) timeout(held time.Duration) int {
 	if wanted := s.idle() < s.Idle && s.hasCapacity(); held > 0 || wanted {
 		if held = max(held, 0); t < 0 || held < t {
 			t = held
+		}
+	}
+	for _, h := range s.handlers {
+		if left := max(time.Until(h.due), 0); !h.due.IsZero() && (t < 0 || left < t) {
+			t = left
 		}
 	}
 	if os.Getpid() == 1 && (t < 0 || t > orphansEvery) {
@@ -181,60 +171,6 @@ func (s *Supervisor) readSignal() {
 	s.stopping = true
 }
 
-// retire tells the handlers that wait to go. One that has accepted a connection
-// at this moment serves it.
-func (s *Supervisor) retire() {
-	for _, h := range s.handlers {
-		if !h.busy && !h.retired {
-			h.retired = true
-			unix.Shutdown(h.control, unix.SHUT_WR)
-		}
-	}
-}
-
-// readReport reads the source of the connection that a handler has accepted, and
-// answers with a verdict.
-func (s *Supervisor) readReport(h *handler) {
-	var buf [64]byte
-	n, err := unix.Read(h.control, buf[:])
-	if err != nil || n == 0 {
-		return // it ends; reap sees to it
-	}
-	s.deaths = 0
-	from, _ := netip.ParsePrefix(string(buf[:n]))
-	verdict := byte(serve)
-	if !h.retired { // one that is takes no verdict any more, and serves
-		verdict = s.judge(from)
-	}
-	if verdict != drop { // with which it goes on waiting
-		h.assign(from, verdict)
-	}
-	unix.Write(h.control, []byte{verdict}) // fails only if it has died, which reap notices
-}
-
-// reap removes a handler that has ended.
-func (s *Supervisor) reap(h *handler) {
-	var ws unix.WaitStatus
-	if _, err := unix.Wait4(h.pid, &ws, unix.WNOHANG, nil); err != nil && err != unix.ECHILD {
-		return
-	}
-	unix.Close(h.pidfd)
-	if h.control >= 0 {
-		unix.Close(h.control)
-	}
-	kept := make([]*handler, 0, len(s.handlers)) // not in place: wait ranges over the old slice
-	for _, other := range s.handlers {
-		if other != h {
-			kept = append(kept, other)
-		}
-	}
-	s.handlers = kept
-	if !h.busy && !h.retired {
-		s.logf("a handler that waited died: %v", ending(ws))
-		s.backOff()
-	}
-}
-
 func (s *Supervisor) backOff() {
 	d := mostBackOff
 	if s.deaths < 7 {
@@ -244,13 +180,6 @@ func (s *Supervisor) backOff() {
 	s.notUntil = time.Now().Add(d)
 }
 
-func ending(ws unix.WaitStatus) string {
-	if ws.Signaled() {
-		return fmt.Sprintf("signal %d (%s)", int(ws.Signal()), unix.SignalName(ws.Signal()))
-	}
-	return fmt.Sprintf("exit status %d", ws.ExitStatus())
-}
-
 func (s *Supervisor) logf(format string, args ...any) {
-	fmt.Fprintf(s.Log, "in.rexecd: "+format+"\n", args...)
+	fmt.Fprintf(s.Log, format+"\n", args...)
 }

@@ -46,12 +46,14 @@ func NewWorker(listeners int) (*Worker, error) {
 	return w, nil
 }
 
-// Accept waits for a connection and tells the supervisor of it, which may have
-// it dropped: then the next one is waited for. It returns the connected socket
-// and whether the supervisor lets it be served; -1 when this handler is to go
-// without having served.
-func (w *Worker) Accept() (fd int, served bool, err error) {
+// Accept waits for a connection and reports it to the supervisor, which may have
+// it dropped: then it waits for the next one. It returns the connected socket
+// and whether the supervisor lets it be served; -1 when this handler must end
+// without having served. Sockets are accepted inside asNobody.
+func (w *Worker) Accept(asNobody func(func())) (fd int, served bool, err error) {
 	defer w.close()
+	// Only now may the supervisor count on this handler. If that has gone, epoll tells.
+	_, _ = unix.Write(controlFd, []byte(ready))
 	events := make([]unix.EpollEvent, 4)
 	for {
 		n, err := unix.EpollWait(w.epoll, events, -1)
@@ -62,19 +64,25 @@ func (w *Worker) Accept() (fd int, served bool, err error) {
 			if e.Fd == controlFd {
 				return -1, false, nil // the supervisor has closed its end
 			}
-			fd, peer, err := unix.Accept4(int(e.Fd), unix.SOCK_CLOEXEC)
+			fd, peer, err := accept4(int(e.Fd), asNobody)
 			switch {
 			case err == nil:
 				verdict, err := announce(peer)
 				if err != nil || verdict != drop {
 					return fd, verdict == serve, err
 				}
-				unix.Close(fd) // not one byte of it was read: the next peer gets a fresh process still
+				unix.Close(fd) // nothing was read from it: the next peer still gets a fresh process
 			case !passing(err):
 				return -1, false, os.NewSyscallError("accept", err)
 			}
 		}
 	}
+}
+
+// accept4 takes a connection without waiting.
+func accept4(listener int, asNobody func(func())) (fd int, peer unix.Sockaddr, err error) {
+	asNobody(func() { fd, peer, err = unix.Accept4(listener, unix.SOCK_CLOEXEC) })
+	return fd, peer, err
 }
 
 // passing reports whether accept failed for this connection only: taken by
@@ -109,10 +117,11 @@ func announce(peer unix.Sockaddr) (verdict byte, err error) {
 	}
 }
 
-// close lets go of the listening sockets: a command that runs for days must not
-// keep the port open after the service has stopped. The control socket stays: its
-// end tells the supervisor that this process has ended.
+// close closes the listening sockets: a command that runs for days must not keep
+// the port open after the service has stopped. Nor has the supervisor anything to
+// hear from a handler with a connection.
 func (w *Worker) close() {
+	unix.Close(controlFd)
 	for _, fd := range w.listeners {
 		unix.Close(fd)
 	}

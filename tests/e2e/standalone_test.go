@@ -166,7 +166,7 @@ func TestDebugServesInTheForegroundAndLogsThere(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o, cmd, log := debug(t, c.address, append([]string{lab.Rexecd(t), "-debug"}, c.args...)...)
-			wantMatch(t, "first line", strings.Split(o.String(), "\n")[0], `rexecd .*listening on [ -~]*:`+c.address[strings.LastIndex(c.address, ":")+1:]+`\b.*`)
+			wantMatch(t, "first line", strings.Split(o.String(), "\n")[0], `rexecd: .*listening on [ -~]*:`+c.address[strings.LastIndex(c.address, ":")+1:]+`\b.*`)
 			first := lab.Open(t, c.address, u.Name, u.Password, hold).Started(t)
 			second := lab.Open(t, c.address, u.Name, u.Password, hold).Started(t) // while the first one runs
 			if a, b := field(t, read("/proc/"+first.Line(t)+"/status"), "PPid"), field(t, read("/proc/"+second.Line(t)+"/status"), "PPid"); a == b {
