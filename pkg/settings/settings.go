@@ -1,0 +1,94 @@
+// Package settings reads the files of rexecd.toml(5) and rexec.toml(5): one
+// grammar and one form of error for both. It needs no PAM and no cgo, so that
+// the server, its administration and the client share it.
+//
+// A file decodes into a struct that holds the defaults beforehand. Each struct
+// has one method, keys, that binds the names in the file to its fields; a new
+// setting is a field, its default, and a line there.
+//
+// The parser is go-toml's, without its decoder: that one brings encoding/json
+// and reflection into a process that is started for every connection, and
+// matches keys without regard to case.
+package settings
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// An Origin is the place in a file where a setting was given. The zero Origin
+// stands for a default.
+type Origin struct {
+	File         string
+	Line, Column int
+}
+
+func (o Origin) String() string {
+	if o.File == "" {
+		return "default"
+	}
+	return fmt.Sprintf("%s:%d", o.File, o.Line)
+}
+
+// Sources say where the values of a struct came from.
+type Sources struct {
+	Files   []string // those that were read, in order
+	dir     string   // of the drop-in files, if there is one
+	origins map[string]Origin
+}
+
+// A Setting is one line of what is in force.
+type Setting struct {
+	Key    string // with its table, as in penalties.min
+	Value  string // in the grammar of the file
+	Origin Origin
+}
+
+// effective lists the values that a table's fields have now.
+func (s Sources) effective(t table, prefix string) []Setting {
+	var all []Setting
+	for _, k := range t {
+		switch name := prefix + k.name; {
+		case k.value != nil:
+			all = append(all, Setting{name, k.value.String(), s.origins[name]})
+		case k.table != nil:
+			all = append(all, s.effective(k.table, name+".")...)
+		}
+	}
+	return all
+}
+
+// read reads one file into a table. It returns an fs.ErrNotExist for a file
+// that is not there.
+func (s *Sources) read(file string, t table) error {
+	text, err := readFile(file)
+	if err != nil {
+		return err
+	}
+	s.Files = append(s.Files, file)
+	return s.decode(file, text, t)
+}
+
+// decode applies the text of a file to a table.
+func (s *Sources) decode(file string, text []byte, t table) error {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as Windows' editors write it
+	if !setsAnything(text) {                        // as shipped
+		return nil
+	}
+	if s.origins == nil {
+		s.origins = map[string]Origin{}
+	}
+	text = text[:len(text):len(text)] // the parser finds positions by capacity
+	d := decoder{file: file, text: text, root: t, origins: s.origins, seen: map[string]definition{}}
+	return d.decode()
+}
+
+// setsAnything reports whether a text has a line that is not a comment.
+func setsAnything(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return true
+		}
+	}
+	return false
+}
