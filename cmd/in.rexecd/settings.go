@@ -1,95 +1,25 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/BurntSushi/toml"
-	"golang.org/x/sys/unix"
 
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
 	"rexecd/pkg/rexecd"
+	"rexecd/pkg/session"
+	"rexecd/pkg/settings"
 )
-
-// defaultConfig may be absent: then every setting has its default.
-const defaultConfig = "/etc/rexecd.toml"
 
 // service is the PAM service name: /etc/pam.d/rexec, as everywhere.
 const service = "rexec"
 
-// A setting is one key of rexecd.toml(5).
-type setting struct {
-	key     string
-	allowed string // for the error
-	set     func(s *rexecd.Server, value any) bool
-}
-
-var settings = []setting{
-	{"grace", "a number of seconds from 1 to 3600", number(1, 3600, func(s *rexecd.Server, n int) { s.Grace = time.Duration(n) * time.Second })},
-	{"permit_root", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitRoot })},
-	{"permit_empty_password", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.PermitEmptyPassword })},
-	{"log_command", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LogCommand })},
-	{"login_shell", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.LoginShell })},
-	{"stderr_min_port", "a port number from 1 to 65535", number(1, 65535, func(s *rexecd.Server, n int) { s.StderrMinPort = n })},
-	{"stderr", `"yes" or "no"`, choice("yes", "no", func(s *rexecd.Server) *bool { return &s.NoStderr })},
-	{"keepalive", "true or false", func(s *rexecd.Server, v any) bool {
-		on, ok := v.(bool)
-		s.NoKeepAlive = !on
-		return ok
-	}},
-	{"on_disconnect", `"continue" or "hangup"`, choice("continue", "hangup", func(s *rexecd.Server) *bool { return &s.HangupOnLoss })},
-	{"close_on_exit", "true or false", boolean(func(s *rexecd.Server) *bool { return &s.CloseOnExit })},
-	{"keep_capabilities", `"all" or a list of capabilities, which are ` + strings.Join(capabilityNames[:], ", "), keepCapabilities},
-}
-
-func boolean(field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) (ok bool) {
-		*field(s), ok = v.(bool)
-		return ok
-	}
-}
-
-func number(least, most int64, set func(*rexecd.Server, int)) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) bool {
-		n, ok := v.(int64)
-		if ok = ok && least <= n && n <= most; ok {
-			set(s, int(n))
-		}
-		return ok
-	}
-}
-
-// choice is a setting of two words, the first the default.
-func choice(off, on string, field func(*rexecd.Server) *bool) func(*rexecd.Server, any) bool {
-	return func(s *rexecd.Server, v any) bool {
-		*field(s) = v == on
-		return v == on || v == off
-	}
-}
-
 // server makes a server of the settings file and the flags, which have the last word.
 func (o options) server() (*rexecd.Server, error) {
-	s := &rexecd.Server{PAM: login.Config{Service: service}, Grace: 60 * time.Second, StderrMinPort: 1024, Penalties: penalty.Default()}
-	file := o.config
-	if file == "" {
-		file = defaultConfig
-	}
-	text, err := readSettings(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && o.config == "":
-	case err != nil:
+	set, _, err := settings.ReadServer(o.config)
+	if err != nil {
 		return nil, err
-	default:
-		if err := apply(s, string(text)); err != nil {
-			return nil, fmt.Errorf("%s:%w", file, err)
-		}
 	}
+	s := newServer(set)
 	if os.Geteuid() != 0 {
 		s.Penalties = nil // there is nobody but the invoking user to guess, and /run is root's
 	}
@@ -98,111 +28,39 @@ func (o options) server() (*rexecd.Server, error) {
 	return s, nil
 }
 
-// apply applies the text of a settings file. Its errors begin with the line.
-func apply(s *rexecd.Server, text string) error {
-	if !setsAnything(text) { // as shipped
-		return nil
+// newServer gives the settings to the server.
+func newServer(set *settings.Server) *rexecd.Server {
+	s := &rexecd.Server{
+		PAM:                 login.Config{Service: service},
+		Grace:               set.Grace,
+		PermitRoot:          set.PermitRoot,
+		PermitEmptyPassword: set.PermitEmptyPassword,
+		LogCommand:          set.LogCommand,
+		LoginShell:          set.LoginShell,
+		StderrMinPort:       set.Stderr.MinPort,
+		NoStderr:            !set.Stderr.Allow,
+		NoKeepAlive:         !set.KeepAlive.Enabled,
+		HangupOnLoss:        set.OnDisconnect == settings.Hangup,
+		CloseOnExit:         set.CloseOnExit,
 	}
-	values := map[string]any{}
-	if _, err := toml.Decode(text, &values); err != nil {
-		var syntax toml.ParseError
-		if errors.As(err, &syntax) {
-			return fmt.Errorf("%d: %s", syntax.Position.Line, syntax.Message)
-		}
-		return fmt.Errorf("1: %w", err)
+	if set.KeepCapabilities != settings.AllCapabilities {
+		keep := session.Capabilities(set.KeepCapabilities)
+		s.KeepCapabilities = &keep
 	}
-	if err := applyPenalties(s, values, text); err != nil {
-		return err
+	if set.Penalties.Enabled {
+		s.Penalties = newPenalties(set.Penalties)
 	}
-	for _, known := range settings {
-		value, ok := values[known.key]
-		if ok && !known.set(s, value) {
-			return fmt.Errorf("%d: %s = %s: must be %s", lineOf(text, known.key), known.key, known.wrong(value), known.allowed)
-		}
-		delete(values, known.key)
-	}
-	var unknown []string
-	for key := range values {
-		unknown = append(unknown, key)
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	slices.SortFunc(unknown, func(a, b string) int { return lineOf(text, a) - lineOf(text, b) })
-	var keys []string
-	for _, known := range settings {
-		keys = append(keys, known.key)
-	}
-	keys = append(keys, "[penalties]")
-	return fmt.Errorf("%d: unknown setting %q: the settings are %s", lineOf(text, unknown[0]), unknown[0], strings.Join(keys, ", "))
+	return s
 }
 
-// lineOf is the line that sets a key, or opens the table of that name; the decoder does not tell.
-func lineOf(text, key string) int {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		name, _, _ := strings.Cut(strings.TrimLeft(line, " \t["), "=")
-		name, _, _ = strings.Cut(name, "]")
-		name, _, _ = strings.Cut(name, ".")
-		if strings.Trim(name, " \t\r\n'\"") == key {
-			return n
-		}
-	}
-	return 1
-}
-
-// wrong is a refused value as it would stand in the file; of a list, the element that is refused.
-func (known setting) wrong(v any) string {
-	list, _ := v.([]any)
-	for _, v := range list {
-		if !known.set(&rexecd.Server{}, []any{v}) {
-			return "[" + written(v) + "]"
-		}
-	}
-	return written(v)
-}
-
-// written is a value as it would stand in the file.
-func written(v any) string {
-	switch v := v.(type) {
-	case string:
-		return fmt.Sprintf("%q", v)
-	case map[string]any:
-		return "a table"
-	}
-	return fmt.Sprint(v)
-}
-
-// readSettings reads the file with plain system calls: os.ReadFile would set up
-// Go's poller for it, eight system calls in every process.
-func readSettings(file string) ([]byte, error) {
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: file, Err: err}
-	}
-	defer unix.Close(fd)
-	var text []byte
-	for buf := make([]byte, 4096); ; {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return nil, &fs.PathError{Op: "read", Path: file, Err: err}
-		case n == 0:
-			return text, nil
-		default:
-			text = append(text, buf[:n]...)
-		}
-	}
-}
-
-// setsAnything tells whether a settings file has a line that is not a comment.
-func setsAnything(text string) bool {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			return true
-		}
-	}
-	return false
+func newPenalties(set settings.Penalties) *penalty.Table {
+	t := penalty.Default() // for the directory
+	t.Amount[penalty.AuthFail] = set.AuthFail
+	t.Amount[penalty.NoAuth] = set.NoAuth
+	t.Amount[penalty.GraceExceeded] = set.GraceExceeded
+	t.Amount[penalty.Protocol] = set.Protocol
+	t.Min, t.Max = set.Min, set.Max
+	t.Exempt = set.Exempt
+	t.Bits4, t.Bits6 = set.IPv4Bits, set.IPv6Bits
+	return t
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/user"
 	"strings"
+
+	"rexecd/pkg/settings"
 )
 
 // credentials are who to be on the host.
@@ -34,16 +36,16 @@ func (c *credentials) add(source credentials, name string) {
 
 // findCredentials asks the sources in order: the command line, the
 // environment, .netrc, the person at the terminal.
-func findCredentials(o *options, s *settings) (credentials, error) {
+func findCredentials(o *options, set *settings.Client) (credentials, error) {
 	var who credentials
-	given, err := fromCommandLine(o, s)
+	given, err := fromCommandLine(o, set)
 	if err != nil {
 		return who, err
 	}
 	who.add(given, "the command line")
 	if !o.promptOnly {
-		who.add(fromEnvironment(s, os.LookupEnv), "the environment")
-		if !who.complete() && s.netrc {
+		who.add(fromEnvironment(set, os.LookupEnv), "the environment")
+		if !who.complete() && set.Netrc {
 			entry, err := fromNetrc(o.host, who)
 			if err != nil {
 				return who, err
@@ -60,11 +62,11 @@ func findCredentials(o *options, s *settings) (credentials, error) {
 	return who, nil
 }
 
-func fromCommandLine(o *options, s *settings) (credentials, error) {
+func fromCommandLine(o *options, set *settings.Client) (credentials, error) {
 	given := credentials{user: o.user, hasUser: o.hasUser, password: o.password, hasPassword: o.hasPassword}
 	switch {
-	case o.hasPassword && !s.commandLinePassword:
-		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", s.file)
+	case o.hasPassword && !set.CommandLinePassword:
+		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", settingsFile)
 	case o.passwordStdin:
 		line, err := readLine(os.Stdin)
 		if err != nil {
@@ -99,7 +101,7 @@ func passwordFrom(path string) (string, error) {
 
 // fromEnvironment knows REXEC_USER and REXEC_PASS, and if the settings ask for
 // it OS/2's USERID and PASSWORD.
-func fromEnvironment(s *settings, lookup func(string) (string, bool)) credentials {
+func fromEnvironment(set *settings.Client, lookup func(string) (string, bool)) credentials {
 	variables := func(user, password string) credentials {
 		var c credentials
 		c.user, _ = lookup(user)
@@ -108,7 +110,7 @@ func fromEnvironment(s *settings, lookup func(string) (string, bool)) credential
 		return c
 	}
 	found := variables("REXEC_USER", "REXEC_PASS")
-	if s.os2Variables {
+	if set.OS2Variables {
 		found.add(variables("USERID", "PASSWORD"), "")
 	}
 	return found

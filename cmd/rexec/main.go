@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rexecd/pkg/rexec"
+	"rexecd/pkg/settings"
 )
 
 // version is set by the linker.
@@ -45,12 +46,12 @@ func run(argv []string) int {
 	for _, arg := range opts.passwordArgs {
 		blank(arg)
 	}
-	settings, err := loadSettings(settingsFile)
+	set, err := settings.ReadClient(settingsFile)
 	if err != nil {
 		return complain(err)
 	}
-	settings.complete(&opts)
-	who, err := findCredentials(&opts, settings)
+	opts.complete(set)
+	who, err := findCredentials(&opts, set)
 	if err != nil {
 		return complain(err)
 	}

@@ -63,20 +63,6 @@ func TestEveryOptionIsDocumentedAndTried(t *testing.T) {
 	}
 }
 
-func TestEverySettingIsInItsManual(t *testing.T) {
-	manual := read(t, "rexec.toml.5")
-	s := settings{}
-	_, names, _ := strings.Cut(s.set("none", 0).Error(), "(there are ")
-	for name := range strings.SplitSeq(strings.TrimSuffix(names, ")"), ", ") {
-		if !strings.Contains(manual, ".It Ic "+name+" No = ") {
-			t.Errorf("%s is not in rexec.toml(5)", name)
-		}
-		if err := s.set(name, "yes"); err != nil && strings.Contains(err.Error(), "no such setting") {
-			t.Errorf("%s is said to be a setting and is none", name)
-		}
-	}
-}
-
 func TestManualsAreClean(t *testing.T) {
 	for _, manual := range []string{"rexec.1", "rexec.toml.5"} {
 		if out, err := exec.Command("mandoc", "-Tlint", "-W", "warning", manual).CombinedOutput(); err != nil {

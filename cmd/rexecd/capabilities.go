@@ -7,23 +7,24 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/settings"
 )
 
 // A capability is one that the server uses, and what fails without it.
 type capability struct {
 	bit     uint
-	name    string
 	without string
 }
 
 var capabilities = []capability{
-	{unix.CAP_SETGID, "cap_setgid", "nobody but the user who started it can be served"},
-	{unix.CAP_SETUID, "cap_setuid", "nobody but the user who started it can be served"},
-	{unix.CAP_DAC_READ_SEARCH, "cap_dac_read_search", "pam_unix cannot read /etc/shadow by itself"},
-	{unix.CAP_SYS_RESOURCE, "cap_sys_resource", "pam_limits cannot raise limits"},
-	{unix.CAP_AUDIT_WRITE, "cap_audit_write", "PAM cannot write audit records"},
-	{unix.CAP_AUDIT_CONTROL, "cap_audit_control", "pam_loginuid cannot set the login uid"},
-	{unix.CAP_KILL, "cap_kill", "a command is not told when this server is stopped"},
+	{unix.CAP_SETGID, "nobody but the user who started it can be served"},
+	{unix.CAP_SETUID, "nobody but the user who started it can be served"},
+	{unix.CAP_DAC_READ_SEARCH, "pam_unix cannot read /etc/shadow by itself"},
+	{unix.CAP_SYS_RESOURCE, "pam_limits cannot raise limits"},
+	{unix.CAP_AUDIT_WRITE, "PAM cannot write audit records"},
+	{unix.CAP_AUDIT_CONTROL, "pam_loginuid cannot set the login uid"},
+	{unix.CAP_KILL, "a command is not told when this server is stopped"},
 }
 
 // missingCapabilities says which capabilities this process lacks, and what follows.
@@ -35,7 +36,7 @@ func missingCapabilities() []string {
 	var missing []string
 	for _, c := range capabilities {
 		if effective&(1<<c.bit) == 0 {
-			missing = append(missing, fmt.Sprintf("capability %s is missing: %s", c.name, c.without))
+			missing = append(missing, fmt.Sprintf("capability %s is missing: %s", settings.CapabilityNames[c.bit], c.without))
 		}
 	}
 	if os.Geteuid() != 0 {

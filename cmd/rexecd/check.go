@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/settings"
 )
 
 // A finding is one line of -check. Bad ones say what to do.
@@ -36,17 +38,20 @@ func check(out io.Writer, o options) int {
 }
 
 func checkSettings(o options) []finding {
-	file := o.config
-	if file == "" {
-		file = defaultConfig
+	_, from, err := settings.ReadServer(o.config)
+	var found []finding
+	switch {
+	case err != nil:
+		found = []finding{bad("settings: %v; until this is mended every client is told \"Try again.\"", err)}
+	case len(from.Files) == 0:
+		found = []finding{good("settings: %s is absent: the defaults", settings.ServerFile)}
+	default:
+		found = []finding{good("settings: %s", strings.Join(from.Files, ", "))}
 	}
-	if _, err := readSettings(o.config); err != nil {
-		return []finding{bad("settings: %v; until this is mended every client is told \"Try again.\"", err)}
+	for _, err := range from.Writable() {
+		found = append(found, bad("settings: %v", err))
 	}
-	if _, err := os.Stat(file); err != nil {
-		return []finding{good("settings: %s is absent: the defaults", file)}
-	}
-	return []finding{good("settings: %s", file)}
+	return found
 }
 
 func checkServices(options) []finding {

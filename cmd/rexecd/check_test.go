@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/settings"
 )
 
 func TestCheckPrintsALineForEachFindingAndFailsForOne(t *testing.T) {
@@ -35,7 +37,7 @@ func TestCheckPrintsALineForEachFindingAndFailsForOne(t *testing.T) {
 			t.Errorf("nothing is said about %s:\n%s", what, out.String())
 		}
 	}
-	want := "FAIL settings: " + file + `:2: grace = "soon": must be a number of seconds from 1 to 3600; until this is mended every client is told "Try again."` + "\n"
+	want := "FAIL settings: " + file + `:2:9: grace = "soon": must be a time from 1s to 1h, as in 30 (seconds) or "1m30s"; until this is mended every client is told "Try again."` + "\n"
 	if !strings.Contains(out.String(), want) {
 		t.Errorf("check prints\n%swant the line\n%s", out.String(), want)
 	}
@@ -59,6 +61,13 @@ func TestSettingsAreFoundRightWrongOrAbsent(t *testing.T) {
 			t.Errorf("checkSettings(%+v) = %+v; want %q, bad %v", tt.o, got, tt.want, tt.bad)
 		}
 	}
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want := "settings: " + file + " has mode 0666, so that others than its owner could change the settings: chmod go-w " + file
+	if got := checkSettings(options{config: file}); len(got) != 2 || !got[1].bad || got[1].text != want {
+		t.Errorf("of a file that everybody can write: %+v; want %q", got, want)
+	}
 }
 
 func TestCapabilitiesAreReadFromTheKernel(t *testing.T) {
@@ -76,8 +85,9 @@ func TestCapabilitiesAreReadFromTheKernel(t *testing.T) {
 	}
 	missing := strings.Join(missingCapabilities(), "\n")
 	for _, c := range capabilities {
-		if got, want := strings.Contains(missing, c.name+" is missing: "+c.without), effective&(1<<c.bit) == 0; got != want {
-			t.Errorf("%s is said to be missing: %v; want %v", c.name, got, want)
+		name := settings.CapabilityNames[c.bit]
+		if got, want := strings.Contains(missing, name+" is missing: "+c.without), effective&(1<<c.bit) == 0; got != want {
+			t.Errorf("%s is said to be missing: %v; want %v", name, got, want)
 		}
 	}
 	if got := strings.Contains(missing, fmt.Sprintf("uid %d", os.Geteuid())); got != (os.Geteuid() != 0) {
@@ -91,8 +101,9 @@ func TestCapabilitiesHaveTheKernelsNumbers(t *testing.T) {
 		"cap_audit_write": unix.CAP_AUDIT_WRITE, "cap_audit_control": unix.CAP_AUDIT_CONTROL, "cap_kill": unix.CAP_KILL,
 	}
 	for _, c := range capabilities {
-		if n, ok := numbers[c.name]; !ok || n != c.bit {
-			t.Errorf("%s is %d; want %d", c.name, c.bit, n)
+		name := settings.CapabilityNames[c.bit]
+		if n, ok := numbers[name]; !ok || n != c.bit {
+			t.Errorf("%s is %d; want %d", name, c.bit, n)
 		}
 	}
 }

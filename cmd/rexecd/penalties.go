@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rexecd/pkg/penalty"
+	"rexecd/pkg/settings"
 )
 
 // penalties is -penalties: it lists the sources that have failed lately; with
@@ -19,15 +20,16 @@ func penalties(out io.Writer, o options) error {
 	if os.Geteuid() != 0 {
 		return errors.New("penalties are kept for the server that runs as root: run sudo rexecd -penalties")
 	}
-	s, err := readSettings(o.config)
+	set, _, err := settings.ReadServer(o.config)
 	if err != nil {
 		return err
 	}
-	table := s.Penalties
-	if table == nil {
+	if !set.Penalties.Enabled {
 		fmt.Fprintln(out, "penalties are off: enabled = false in [penalties]")
-		table = penalty.Default()
 	}
+	// These find the entries; the others are for further failures.
+	table := penalty.Default()
+	table.Max, table.Bits4, table.Bits6 = set.Penalties.Max, set.Penalties.IPv4Bits, set.Penalties.IPv6Bits
 	switch {
 	case len(o.args) == 0:
 		return listPenalties(out, table)

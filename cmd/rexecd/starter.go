@@ -68,6 +68,9 @@ func checkFirewall(options) []finding {
 	return []finding{good("firewall: neither firewalld nor ufw; clients need TCP port 512 here, and let the stderr connection in from here")}
 }
 
+// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
+const service = "rexec"
+
 // checkPAM reads the service's stack with all that it includes.
 func checkPAM(options) []finding {
 	for _, dir := range pamDirs {

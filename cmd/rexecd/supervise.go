@@ -16,6 +16,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/prefork"
+	"rexecd/pkg/settings"
 )
 
 // supervise is -standby and -debug, which is a standby of none: it starts
@@ -26,7 +27,7 @@ import (
 func supervise(o options, messages io.Writer) error {
 	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	switch _, err := readSettings(o.config); {
+	switch _, _, err := settings.ReadServer(o.config); {
 	case err != nil && o.standby == 0:
 		return err
 	case err != nil:

@@ -65,9 +65,9 @@ type metadata struct {
 
 // spdx are the licences of what we link; a module that is missing here is an error, so that nobody forgets it.
 var spdx = map[string]string{
-	"github.com/BurntSushi/toml":       "MIT",
 	"github.com/coreos/go-systemd/v22": "Apache-2.0",
 	"github.com/msteinert/pam/v2":      "BSD-2-Clause",
+	"github.com/pelletier/go-toml/v2":  "MIT",
 	"golang.org/x/sys":                 "BSD-3-Clause",
 	"golang.org/x/term":                "BSD-3-Clause",
 }

@@ -74,6 +74,30 @@ func TestSettingsAreReadFromEtcAndANamedFileMustExist(t *testing.T) {
 	}
 }
 
+func TestDropInFilesOverrideTheSettingsFile(t *testing.T) {
+	t.Parallel()
+	if err := os.MkdirAll("/etc/rexecd.toml.d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	u := newUser(t, lab.User{})
+	room := lab.Room{Files: map[string]string{
+		"/etc/rexecd.toml":           "[penalties]\nenabled = false\n",
+		"/etc/rexecd.toml.d/50.toml": "stderr = \"no\"\n",
+	}}
+	second := request(u, "echo yes")
+	second.Port = "50000"
+	wantMatch(t, "answer", string(lab.Ask(t, serve(t, lab.Handler{Room: room}).Addr, second).All), "\x01stderr connections are not permitted here\n")
+	wantOut(t, serve(t, lab.Handler{Room: room}).Addr, request(u, "echo yes"), "yes\n")
+
+	room.Files["/etc/rexecd.toml.d/50.toml"] = "\nnonsense = 1\n"
+	s := serve(t, lab.Handler{Room: room})
+	wantAll(t, s.Addr, request(u, "echo no"), "\x01Try again.\n")
+	s.Log.Wait(t, "/etc/rexecd.toml.d/50.toml:2:1: unknown setting")
+
+	// A file that is named is read alone.
+	wantOut(t, serve(t, lab.Handler{Room: room, Args: []string{"-config", "/etc/rexecd.toml"}}).Addr, request(u, "echo yes"), "yes\n")
+}
+
 func TestAWrongFlagOfASuperServerServesNobody(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
