@@ -30,7 +30,7 @@ func decisions(t testing.TB) []decision {
 		{"failed for nobody", `Failed password for invalid user "bob\\r\\n" from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(lab.User{Name: "bob\r\n"}, "").Bytes(),
 			map[string]string{"REXEC_USER": "bob\r\n"}, ""},
 		{"refused", "Refused " + homeless.Name + ` from 127\.0\.0\.1 port PORT: [ -~]+`, "refused", request(homeless, "").Bytes(), map[string]string{"REXEC_USER": homeless.Name}, ""},
-		{"configuration error", `Configuration error: /run/lab/\d+/rexecd\.toml:1: [ -~]+`, "configuration-error", request(u, "").Bytes(), nil, "nonsense = 1"},
+		{"configuration error", `Configuration error: /run/lab/\d+/rexecd\.toml:1:1: [ -~]+`, "configuration-error", request(u, "").Bytes(), nil, "nonsense = 1"},
 		{"protocol error", `Protocol error from 127\.0\.0\.1 port PORT: [ -~]+`, "protocol-error", []byte("x\x00"), nil, ""},
 	}
 }
