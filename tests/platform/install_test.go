@@ -143,6 +143,23 @@ func TestInstallRefusesWithAReasonAndChangesNothing(t *testing.T) {
 			t.Errorf("/etc/inetd.conf was changed: %q", text)
 		}
 	})
+	t.Run("a path that no entry can name", func(t *testing.T) {
+		dir := "/opt/a directory"
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		copyTo(t, lab.Server(t), dir+"/in.rexecd", 0o755)
+		copyTo(t, lab.Rexecd(t), dir+"/rexecd", 0o755)
+		write(t, "/etc/inetd.conf", "")
+		t.Cleanup(func() { os.Remove("/etc/inetd.conf"); os.RemoveAll(dir) })
+		out, err := exec.Command(dir+"/rexecd", "-install").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), `/etc/inetd.conf cannot name "/opt/a directory/in.rexecd"`) {
+			t.Errorf("%q, %v", out, err)
+		}
+		if text := read(t, "/etc/inetd.conf"); text != "" {
+			t.Errorf("/etc/inetd.conf was changed: %q", text)
+		}
+	})
 	t.Run("an ordinary user", func(t *testing.T) {
 		for _, verb := range []string{"-install", "-remove"} {
 			out, err := exec.Command("runuser", "-u", "alice", "--", rexecd, verb).CombinedOutput()
