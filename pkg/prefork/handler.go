@@ -86,7 +86,7 @@ func (s *Supervisor) readReport(h *handler) {
 
 // answer sends the verdict on the connection that a handler has accepted.
 func (s *Supervisor) answer(h *handler, from netip.Prefix) {
-	s.deaths = 0
+	s.deaths, s.notUntil = 0, time.Time{} // handlers do work
 	verdict := byte(serve)
 	if !h.retired { // a retired one takes no verdict any more, and serves
 		verdict = s.judge(from)
