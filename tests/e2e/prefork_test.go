@@ -14,10 +14,7 @@ import (
 	"rexecd/tests/lab"
 )
 
-// listener is the program that has -standby and -debug.
-func listener(t testing.TB) string { return lab.Server(t) }
-
-// handOver starts in.rexecd as inetd does for "wait", but with a standard error of the test's.
+// handOver starts rexecd as inetd does for "wait", but with a standard error of the test's.
 func handOver(t testing.TB, stderr func(listening *os.File) *os.File, flags ...string) *standing {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -30,7 +27,7 @@ func handOver(t testing.TB, stderr func(listening *os.File) *os.File, flags ...s
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := &standing{addr: l.Addr().String(), cmd: exec.Command(listener(t), flags...)}
+	s := &standing{addr: l.Addr().String(), cmd: exec.Command(lab.Rexecd(t), flags...)}
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = f, f, stderr(f)
 	s.log = lab.Room{}.Command(t, s.cmd)
 	return s
@@ -123,7 +120,7 @@ func TestLimitsHoldUnderRealInetdsWait(t *testing.T) {
 			t.Parallel()
 			s := &standing{addr: "127.0.0.1:" + port}
 			conf := filepath.Join(dir, port)
-			line := s.addr + " stream tcp wait root " + listener(t) + " " + filepath.Base(listener(t)) + " -standby 2 -max-per-source 1\n"
+			line := s.addr + " stream tcp wait root " + lab.Rexecd(t) + " " + filepath.Base(lab.Rexecd(t)) + " -standby 2 -max-per-source 1\n"
 			if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -172,7 +169,7 @@ func TestTheSupervisorsConnectionsAreNotRoots(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			s := stand(t, lab.Room{}, listener(t), nil, mode...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, mode...)
 			_, port, _ := net.SplitHostPort(s.addr)
 			table := "skuid" + port
 			lab.Run(t, "nft", "add table ip "+table+"; add chain ip "+table+" out { type filter hook output priority 0; }; "+
@@ -199,42 +196,33 @@ func TestTheSupervisorsConnectionsAreNotRoots(t *testing.T) {
 
 func TestWrongSettingsNeitherCloseThePortNorNeedARestart(t *testing.T) {
 	t.Parallel()
-	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
-		t.Run(mode[0], func(t *testing.T) {
-			t.Parallel()
-			config := filepath.Join(openFolder(t), "config")
-			write := func(text string) {
-				t.Helper()
-				if err := os.WriteFile(config, []byte(text+"[penalties]\nenabled = false\n"), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			write("\nnonsense = 1\n")
-			u := newUser(t, lab.User{})
-			s := stand(t, lab.Room{}, listener(t), nil, append(mode, "-config", config)...)
-			said := func(text string) {
-				t.Helper()
-				lab.Eventually(t, text, func() bool { return strings.Contains(s.out.String()+s.log.Raw(), text) })
-			}
-			said("Configuration error: " + config + ":2: unknown setting")
-			wantAll(t, s.addr, request(u, "true"), "\x01Try again.\n")
-			before := s.children()
-			write("")
-			wantOut(t, s.addr, request(u, "echo mended"), "mended\n")
-			if mode[0] == "-standby" {
-				lab.Eventually(t, "a handler that had found the mistake to have served", func() bool {
-					return slices.ContainsFunc(before, func(pid string) bool { return !alive(pid) })
-				})
-			}
-		})
+	config := filepath.Join(openFolder(t), "config")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text+"[penalties]\nenabled = false\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+	write("\nnonsense = 1\n")
+	u := newUser(t, lab.User{})
+	s := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "2", "-config", config)
+	lab.Eventually(t, "the mistake to be told", func() bool { return strings.Contains(s.out.String(), config+":2:") })
+	before := s.wantWaiting(t, 2)
+	wantAll(t, s.addr, request(u, "true"), "\x01Try again.\n")
+	s.log.Wait(t, "Configuration error: "+config+":2:")
+	before = slices.DeleteFunc(before, func(pid string) bool { return !alive(pid) })
+	write("")
+	lab.Eventually(t, "a handler that had found the mistake to serve", func() bool {
+		wantOut(t, s.addr, request(u, "echo mended"), "mended\n")
+		return slices.ContainsFunc(before, func(pid string) bool { return !alive(pid) })
+	})
 }
 
 // A server that dies at poll(2) would close the port.
 func TestMoreSessionsThanHalfTheDescriptorsAreServed(t *testing.T) {
 	t.Parallel()
 	s := &standing{addr: freeAddr(t), out: &output{}}
-	s.cmd = exec.Command("prlimit", "--nofile=64:64", listener(t), "-debug", "-listen", s.addr)
+	s.cmd = exec.Command("prlimit", "--nofile=64:64", lab.Rexecd(t), "-debug", "-listen", s.addr)
 	s.cmd.Stderr = s.out
 	lab.Room{}.Command(t, s.cmd)
 	listening(t, s.addr)
@@ -258,7 +246,7 @@ func TestGlibcsRexecIsToldOfTheLimitOfItsSource(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			s := stand(t, lab.Room{}, listener(t), nil, append(mode, "-max-per-source", "1")...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max-per-source", "1")...)
 			u := newUser(t, lab.User{})
 			openFrom(t, "127.0.0.1", s.addr, u)
 			for _, family := range []string{"4", "-4"} {
