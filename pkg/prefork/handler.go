@@ -86,10 +86,12 @@ func (s *Supervisor) readReport(h *handler) {
 
 // answer sends the verdict on the connection that a handler has accepted.
 func (s *Supervisor) answer(h *handler, from netip.Prefix) {
-	s.deaths, s.notUntil = 0, time.Time{} // handlers do work
 	verdict := byte(serve)
 	if !h.retired { // a retired one takes no verdict any more, and serves
 		verdict = s.judge(from)
+	}
+	if verdict == serve { // handlers work; peers that are refused must not set the pace of failing starts
+		s.deaths, s.notUntil = 0, time.Time{}
 	}
 	// Fails only if it has died, which reap notices.
 	_ = unix.Sendto(h.control, []byte{verdict}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)

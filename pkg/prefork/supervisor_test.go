@@ -2,6 +2,8 @@ package prefork
 
 import (
 	"bufio"
+	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -93,6 +95,18 @@ func TestBackOffGrowsToItsMostAndNoFurther(t *testing.T) {
 	}
 	if last < mostBackOff-time.Second {
 		t.Errorf("the last back-off is %v; want about %v", last, mostBackOff)
+	}
+}
+
+func TestRefusedPeersDoNotEndTheBackOff(t *testing.T) {
+	from := netip.MustParsePrefix("192.0.2.7/32")
+	for _, limit := range []int{0, 1} {
+		s := Supervisor{PerSource: limit, Log: io.Discard, handlers: []*handler{{busy: true, source: from}}}
+		s.backOff()
+		s.answer(&handler{control: -1}, from)
+		if over := s.notUntil.IsZero(); over != (limit == 0) {
+			t.Errorf("limit %d: the back-off is over: %t", limit, over)
+		}
 	}
 }
 
