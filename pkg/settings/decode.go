@@ -64,7 +64,7 @@ func (d *decoder) decode() error {
 	}
 	var syntax *unstable.ParserError
 	if err := d.parser.Error(); errors.As(err, &syntax) {
-		return d.errorf(int(d.parser.Range(syntax.Highlight).Offset), "%s", ascii(syntax.Message))
+		return d.syntaxError(here, syntax)
 	} else if err != nil {
 		return fmt.Errorf("%s: %w", d.file, err)
 	}

@@ -27,6 +27,23 @@ func (d *decoder) errorf(offset int, format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %s", d.file, line, column, fmt.Sprintf(format, args...))
 }
 
+// syntaxError is the error of a text that is no TOML. Most often that is a value
+// without its quotes, of which the parser would say that "nan" was expected.
+func (d *decoder) syntaxError(here place, syntax *unstable.ParserError) error {
+	offset := int(d.parser.Range(syntax.Highlight).Offset)
+	start := bytes.LastIndexByte(d.text[:offset], '\n') + 1
+	line, _, _ := bytes.Cut(d.text[start:], []byte("\n"))
+	line, _, _ = bytes.Cut(line, []byte("#"))
+	name, value, _ := bytes.Cut(line, []byte("="))
+	at := start + len(line) - len(bytes.TrimLeft(value, " \t"))
+	k := here.table.find(string(bytes.TrimSpace(name)))
+	value = bytes.TrimSpace(value)
+	if k == nil || k.value == nil || offset < at || offset >= start+len(line) || bytes.ContainsAny(value, "\"'[{") {
+		return d.errorf(offset, "%s", ascii(syntax.Message))
+	}
+	return d.errorf(at, "%s = %s: must be %s", here.name+k.name, ascii(cut(value)), k.value.allowed())
+}
+
 func (d *decoder) twice(offset int, name string, first definition) error {
 	line, _ := d.position(first.offset)
 	return d.errorf(offset, "%s is defined twice, first in line %d", name, line)
@@ -45,14 +62,17 @@ func (d *decoder) show(v *unstable.Node) string {
 	case unstable.InlineTable:
 		return "a table"
 	}
-	if len(v.Data) > mostShown { // digits, by the parser's word
-		return string(v.Data[:mostShown]) + "..."
-	}
-	return string(v.Data)
+	return cut(v.Data) // digits, by the parser's word
 }
 
-// ascii replaces what else is in a message of the parser: the byte at fault,
-// which it takes for a character.
+func cut(text []byte) string {
+	if len(text) > mostShown {
+		return string(text[:mostShown]) + "..."
+	}
+	return string(text)
+}
+
+// ascii replaces what is not printable ASCII.
 func ascii(message string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

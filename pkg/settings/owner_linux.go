@@ -83,7 +83,8 @@ func checkOwner(path string, st fs.FileInfo) error {
 	case st.Mode()&fs.ModeSymlink != 0, st.IsDir() && st.Mode()&fs.ModeSticky != 0:
 		return nil
 	case st.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s has mode %04o, so that others than its owner could change the settings: chmod go-w %[1]s", path, st.Mode().Perm())
+		return fmt.Errorf("%s has mode %04o, so that others than its owner could change the settings: chmod go-w %[1]s",
+			path, st.Mode().Perm())
 	}
 	return nil
 }

@@ -69,7 +69,8 @@ func (p *Penalties) check(from Sources) error {
 	if !ok {
 		at = from.origins["penalties.min"]
 	}
-	return fmt.Errorf("%v:%d: penalties.max = %v, penalties.min = %v: max must be more than min; to penalise nobody, set enabled = false",
+	return fmt.Errorf("%v:%d: penalties.max = %v, penalties.min = %v: "+
+		"max must be more than min; to penalise nobody, set enabled = false",
 		at, at.Column, timeValue{field: &p.Max}, timeValue{field: &p.Min})
 }
 
@@ -99,7 +100,8 @@ func (v networksValue) set(n *unstable.Node) *unstable.Node {
 }
 
 func (networksValue) allowed() string {
-	return `a list of addresses and networks, as in ["192.0.2.7", "2001:db8::/32"]: no bits after a network's prefix, no IPv4 in IPv6 notation`
+	return `a list of addresses and networks, as in ["192.0.2.7", "2001:db8::/32"]: ` +
+		`no bits after a network's prefix, no IPv4 in IPv6 notation`
 }
 
 func (v networksValue) String() string {

@@ -82,7 +82,6 @@ func TestAWrongSettingNamesItsPlaceItselfItsValueAndWhatIsAllowed(t *testing.T) 
 		grace        = `a time from 1s to 1h, as in 30 (seconds) or "1m30s"`
 		port         = "a port number from 1 to 65535"
 		capabilities = "\"all\" or a list of capabilities, which are cap_chown, cap_dac_override, "
-		networks     = `a list of addresses and networks, as in ["192.0.2.7", `
 	)
 	for _, tt := range []struct{ text, want string }{
 		{"grace = 0", "1:9: grace = 0: must be " + grace},
@@ -133,31 +132,6 @@ func TestAWrongSettingNamesItsPlaceItselfItsValueAndWhatIsAllowed(t *testing.T) 
 		{"keep_capabilities = [\"all\"]", `1:22: keep_capabilities = ["all"]: must be `},
 		{"keep_capabilities = [7]", `1:22: keep_capabilities = [7]: must be `},
 		{"keep_capabilities  =\t[[\"cap_kill\"]]", `1:22: keep_capabilities = [a list]: must be `},
-		{"\n[penalties]\n\nauthfail = -1\n", "4:12: penalties.authfail = -1: must be a time from 0s to 24h, "},
-		{"[penalties]\nauthfail = \"0\"", `2:12: penalties.authfail = "0": must be a time`},
-		{"[penalties]\nmin = 1.5", `2:7: penalties.min = 1.5: must be a time`},
-		{"[penalties]\nmax = 86401", `2:7: penalties.max = 86401: must be`},
-		{"[penalties]\nenabled = \"no\"", `2:11: penalties.enabled = "no": must be true or false`},
-		{"[penalties]\nexempt = \"192.0.2.7\"", `2:10: penalties.exempt = "192.0.2.7": must be ` + networks},
-		{"[penalties]\nexempt = [7]", `2:11: penalties.exempt = [7]: must be ` + networks},
-		{"[penalties]\nexempt = [\"::1\", \"host.example\"]", `2:18: penalties.exempt = ["host.example"]: must be ` + networks},
-		{"[penalties]\nshared = [\"192.0.2.0/33\"]", `2:11: penalties.shared = ["192.0.2.0/33"]: must be ` + networks},
-		{"[penalties]\nshared = [\"192.0.2.1/24\"]", `2:11: penalties.shared = ["192.0.2.1/24"]: must be ` + networks},
-		{"[penalties]\nshared = [\"::ffff:192.0.2.1\"]", `2:11: penalties.shared = ["::ffff:192.0.2.1"]: must be ` + networks},
-		{"[penalties]\nexempt = [\"::ffff:192.0.2.0/120\"]", `2:11: penalties.exempt = ["::ffff:192.0.2.0/120"]: must be ` + networks},
-		{"[penalties]\nexempt = [\"::ffff:0:0/95\"]", `2:11: penalties.exempt = `},
-		{"[penalties]\nexempt = [\"fe80::1%eth0\"]", `2:11: penalties.exempt = `},
-		{"[penalties]\nmax = 10", `2:1: penalties.max = "10s", penalties.min = "15s": max must be more than min`},
-		{"[penalties]\nauthfail = 1\nmin = 700", `3:1: penalties.max = "10m", penalties.min = "11m40s": max must be more`},
-		{"[penalties]\nmax = 600\nmin = 600", `2:1: penalties.max = "10m", penalties.min = "10m": max must be more`},
-		{"[penalties]\nipv4_bits = 0", `2:13: penalties.ipv4_bits = 0: must be a number of bits from 8 to 32`},
-		{"[penalties]\nipv6_bits = 129", `2:13: penalties.ipv6_bits = 129: must be`},
-		{"\npenalties.min = -5", `2:17: penalties.min = -5: must be`},
-		{"penalties = {max = 1, min = -5}", `1:29: penalties.min = -5: must be`},
-		{"\npenalties = true", `2:13: penalties = true: must be a table, [penalties]`},
-		{"penalties = []", `1:13: penalties = a list: must be a table, [penalties]`},
-		{"[[penalties]]\nmin = 1", `1:3: penalties = a list of tables: must be one table, [penalties]`},
-		{"[penalties]\nenabled = false\nmin = -5", `3:7: penalties.min = -5: must be`},
 	} {
 		if _, _, err := decodeServer(tt.text); err == nil || !strings.HasPrefix(err.Error(), "FILE:"+tt.want) {
 			t.Errorf("%q:\n got %v\nwant FILE:%s", tt.text, err, tt.want)
@@ -215,26 +189,34 @@ func TestWhatIsDefinedTwiceNamesBothLines(t *testing.T) {
 
 func TestWhatIsNoTOMLNamesItsPlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"grace 5":                           "1:7: expected '='",
-		"grace = 5\nstderr = \"yes\n":       "2:14: ",
-		"log_command = true\ngrace =":       "2:7: ",
-		"grace =\n":                         "1:8: ",
-		"\x00":                              "1:1: ",
-		"grace = 5 # \x00":                  "1:13: control characters",
-		"grace = \"\x00\"":                  "1:10: ",
-		"grace = 5 \xff":                    "1:11: ",
-		"keepalive = true\n# \xff\n":        "2:3: ",
-		"grace = 5\rstderr = \"no\"":        "1:10: ",
-		"grace = \"ää\" x":                  "1:14: ", // in characters
-		"grace = 20s":                       "1:11: strings must be quoted",
-		"grace = 007":                       "1:9: ",
-		"grace = 1__0":                      "1:10: ",
-		"keep_capabilities = [\"cap_kill\"": "1:31: ",
-		"[penalties":                        "1:10: ",
-		"[]":                                "1:2: ",
-		"\ufeffgrace 5":                     "1:7: ",
-		"\xff\xfeg\x00r\x00":                "1:1: invalid character at start of key: U+00FF '?'", // UTF-16
-		"grace = " + strings.Repeat("[", 1<<20-8): "1:10009: arrays and inline tables are nested",
+		"grace 5":                                  "1:7: expected '='",
+		"grace = 5\nstderr = \"yes\n":              "2:14: ",
+		"log_command = true\ngrace =":              "2:7: ",
+		"grace =\n":                                "1:8: ",
+		"\x00":                                     "1:1: ",
+		"grace = 5 # \x00":                         "1:13: control characters",
+		"grace = \"\x00\"":                         "1:10: ",
+		"grace = 5 \xff":                           "1:9: grace = 5 ?: must be a time",
+		"keepalive = true\n# \xff\n":               "2:3: ",
+		"grace = 5\rstderr = \"no\"":               "1:10: ",
+		"grace = \"ää\" x":                         "1:14: ", // in characters
+		"grace = 20s":                              "1:9: grace = 20s: must be a time from 1s to 1h, as in",
+		"stderr = no # not yes":                    "1:10: stderr = no: must be \"yes\" or \"no\"",
+		"\n permit_root = yes\r\n":                 "2:16: permit_root = yes: must be true or false",
+		"permit_root = true true":                  "1:15: permit_root = true true: must be true or false",
+		"permit_root = é\x1b":                      "1:15: permit_root = ??: must be true or false",
+		"permit_root = " + strings.Repeat("x", 99): "1:15: permit_root = " + strings.Repeat("x", 60) + "...: must be true",
+		"[penalties]\nmin = never":                 "2:7: penalties.min = never: must be a time",
+		"permit_root = [\nlogin_shell = yes":       "2:1: unexpected character",
+		"other = yes":                              "1:9: unexpected character",
+		"grace = 007":                              "1:9: ",
+		"grace = 1__0":                             "1:9: grace = 1__0: must be a time",
+		"keep_capabilities = [\"cap_kill\"":        "1:31: ",
+		"[penalties":                               "1:10: ",
+		"[]":                                       "1:2: ",
+		"\ufeffgrace 5":                            "1:7: ",
+		"\xff\xfeg\x00r\x00":                       "1:1: invalid character at start of key: U+00FF '?'", // UTF-16
+		"grace = " + strings.Repeat("[", 1<<20-8):  "1:10009: arrays and inline tables are nested",
 	} {
 		if _, _, err := decodeServer(text); err == nil || !strings.HasPrefix(err.Error(), "FILE:"+want) {
 			t.Errorf("%.60q: %v; want FILE:%s", text, err, want)

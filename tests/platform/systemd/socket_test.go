@@ -145,7 +145,7 @@ func TestARefusedLoginLeavesNoFailedUnit(t *testing.T) {
 	if a := ask(t, "id"); string(a.All) != "\x01Try again.\n" {
 		t.Errorf("with broken settings: %v", a)
 	}
-	awaitEntry(t, "/etc/rexecd.toml:1:9: ", "-t", "in.rexecd", "REXEC_OUTCOME=configuration-error")
+	awaitEntry(t, "/etc/rexecd.toml:1:9: grace = never: must be", "-t", "in.rexecd", "REXEC_OUTCOME=configuration-error")
 	lab.Eventually(t, "no units of connections", func() bool { return len(services(t)) == 0 })
 	if out, _ := says("systemctl", "--failed", "--plain", "--no-legend", "list-units", "rexec*"); strings.Contains(out, "rexec") {
 		t.Errorf("failed units: %s", out)
