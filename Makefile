@@ -39,7 +39,7 @@ include tests/check.mk
 
 .PHONY: help build clean
 help:
-	@echo 'make build            in.rexecd, in.rexecd-standby and rexec in build/, version $(VERSION)'
+	@echo 'make build            in.rexecd, rexecd and rexec in build/, version $(VERSION)'
 	@echo 'make install          DESTDIR PREFIX SBINDIR BINDIR MANDIR UNITDIR PAMDIR SYSCONFDIR … ; also install-server, install-client'
 	@echo 'make uninstall        takes away what install put there; edited files in $(SYSCONFDIR) stay'
 	@echo 'make demo             a throw-away host: one account, a super-server on port 512, a few commands (root)'
@@ -52,15 +52,15 @@ help:
 	@echo 'make deb rpm          packages in build/packages'
 	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
 
-build: build/in.rexecd build/in.rexecd-standby build/rexec
+build: build/in.rexecd build/rexecd build/rexec
 
 # go decides what is up to date.
-.PHONY: build/in.rexecd build/in.rexecd-standby build/rexec
+.PHONY: build/in.rexecd build/rexecd build/rexec
 build/in.rexecd:
 	@mkdir -p build
 	$(CGO_ENV) $(GO) build $(GOFLAGS_) -buildmode=pie -ldflags '$(LDFLAGS_)' -o $@ ./cmd/in.rexecd
-# No C: static, so that the client runs on any distribution, and what listens has nothing of libc or PAM.
-build/in.rexecd-standby build/rexec:
+# No C: static, so that the client runs on any distribution, and what listens holds neither libc nor PAM.
+build/rexecd build/rexec:
 	@mkdir -p build
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS_)' -o $@ ./cmd/$(@F)
 

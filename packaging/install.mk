@@ -9,24 +9,25 @@ INST = install -D -m 644
 UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service
 
 # Files that an administrator edits are never overwritten by `make install` on a live host: what is there stays.
-# The server's path in units and entries follows SBINDIR.
+# The programs' paths in units and entries follow SBINDIR.
+sbin_paths = sed 's,/usr/sbin/\(in\.rexecd\|rexecd\)\b,$(SBINDIR)/\1,g'
 define install_conf
 @if [ -e "$(D)$(2)" ]; then echo "kept $(2)"; else \
-	sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
+	$(sbin_paths) $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
 endef
 
 install-server:
-	@for b in in.rexecd in.rexecd-standby; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
-	for b in in.rexecd in.rexecd-standby; do install -D -m 755 build/$$b $(D)$(SBINDIR)/$$b; done
+	@for b in in.rexecd rexecd; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
+	for b in in.rexecd rexecd; do install -D -m 755 build/$$b $(D)$(SBINDIR)/$$b; done
 	$(INST) cmd/in.rexecd/in.rexecd.8 $(D)$(MANDIR)/man8/in.rexecd.8
-	for m in rexecd in.rexecd-standby; do ln -sf in.rexecd.8 $(D)$(MANDIR)/man8/$$m.8; done
-	$(INST) cmd/in.rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
+	$(INST) cmd/rexecd/rexecd.8 $(D)$(MANDIR)/man8/rexecd.8
+	$(INST) cmd/rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
 	for u in $(UNITS); do \
-		sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
+		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
 	$(INST) systemd/rexecd.catalog $(D)$(CATALOGDIR)/rexecd.catalog
 	$(INST) packaging/firewalld/rexec.xml $(D)$(FIREWALLDDIR)/rexec.xml
-	$(INST) packaging/completion/in.rexecd.bash $(D)$(BASHDIR)/in.rexecd
-	$(INST) packaging/completion/_in.rexecd $(D)$(ZSHDIR)/_in.rexecd
+	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash $(D)$(BASHDIR)/$$p; \
+		$(INST) packaging/completion/_$$p $(D)$(ZSHDIR)/_$$p; done
 	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf; do \
 		$(INST) $$f $(D)$(DOCDIR)/rexecd/$${f##*/}; done
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
@@ -47,15 +48,15 @@ install-client:
 # A file in SYSCONFDIR goes only while it is still as installed.
 define uninstall_conf
 @if [ -e "$(D)$(2)" ]; then \
-	if sed 's,/usr/sbin/in\.rexecd,$(SBINDIR)/in.rexecd,g' $(1) | cmp -s - "$(D)$(2)"; then rm -f "$(D)$(2)"; \
+	if $(sbin_paths) $(1) | cmp -s - "$(D)$(2)"; then rm -f "$(D)$(2)"; \
 	else echo "kept $(2): it was edited"; fi; fi
 endef
 
 uninstall-server:
-	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(SBINDIR)/in.rexecd-standby
-	rm -f $(addprefix $(D)$(MANDIR)/man8/,in.rexecd.8 rexecd.8 in.rexecd-standby.8) $(D)$(MANDIR)/man5/rexecd.toml.5
+	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(SBINDIR)/rexecd
+	rm -f $(addprefix $(D)$(MANDIR)/man8/,in.rexecd.8 rexecd.8) $(D)$(MANDIR)/man5/rexecd.toml.5
 	rm -f $(addprefix $(D)$(UNITDIR)/,$(UNITS)) $(D)$(CATALOGDIR)/rexecd.catalog
-	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(D)$(BASHDIR)/in.rexecd $(D)$(ZSHDIR)/_in.rexecd
+	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(addprefix $(D)$(BASHDIR)/,in.rexecd rexecd) $(addprefix $(D)$(ZSHDIR)/,_in.rexecd _rexecd)
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)

@@ -13,7 +13,6 @@ define stage
 	umask 022; for p in server client; do \
 		$(MAKE) -s install-$$p DESTDIR=$(CURDIR)/build/stage/$(1)/$$p PREFIX=/usr SYSCONFDIR=/etc PAMFAMILY=$(2) $(3) >/dev/null; done
 	find build/stage/$(1) -path '*/share/man/*' -type f -exec gzip -9n {} +
-	cd build/stage/$(1)/server/usr/share/man/man8 && for m in rexecd.8 in.rexecd-standby.8; do ln -sf in.rexecd.8.gz $$m.gz; rm $$m; done
 endef
 
 # Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
@@ -46,7 +45,7 @@ rpm: build $(NFPM)
 define rpm_docs
 	for p in server:rexecd client:rexec; do d=build/stage/$(1)/$${p%:*}; doc=build/stage/$(1)/$${p#*:}-doc; mkdir -p $$doc/usr/share; \
 		mv $$d/usr/share/doc $$doc/usr/share/; if [ -d $$d/usr/share/man ]; then mv $$d/usr/share/man $$doc/usr/share/; fi; done
-	printf -- '- semver: %s\n  date: %s\n  packager: %s\n  changes:\n    - note: CHANGELOG.md in the documentation folder lists what changed.\n' \
+	printf -- '- semver: %s\n  date: %s\n  packager: %s\n  changes:\n    - note: CHANGELOG.md in the documentation directory lists what changed.\n' \
 		$(VERSION)-$(2) "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%FT%TZ)" '$(MAINTAINER)' >build/stage/$(1)/changelog.yaml
 endef
 
@@ -79,6 +78,6 @@ dist: build deb rpm
 	@# For those who build without a network: unpack over the source.
 	rm -rf build/vendor && $(GO) mod vendor -o build/vendor
 	cd build && $(tarball) --transform 's,^,$(NAME)/,' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
-	for b in in.rexecd in.rexecd-standby rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
+	for b in in.rexecd rexecd rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
 	cd dist && LC_ALL=C sha256sum -- * >SHA256SUMS
 	@cat dist/SHA256SUMS

@@ -5,38 +5,32 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
-const usage = `usage: in.rexecd [-mn] [-config file]            started by inetd, xinetd or systemd
-       in.rexecd -standby n [-listen [addr]:port] [-max n] [-max-per-source n]
-                                                 keeps n processes ready on a listening socket
-       in.rexecd -debug [-listen [addr]:port] [-max n] [-max-per-source n]
-                                                 accepts connections itself, logs here
-       in.rexecd -check [-config file]           looks at what must be in place
-       in.rexecd -install | -remove              starts or ends the service on this host
-       in.rexecd -penalties [clear [address ...]]
-                                                 lists the sources that have failed lately, or forgets them
+const usage = `usage: in.rexecd [-mn] [-config file]    started by inetd, xinetd, systemd or rexecd
        in.rexecd -version
 
   -m            shut the connections down when the command itself ends
   -n            no TCP keepalive
   -config file  settings other than /etc/rexecd.toml
-  -c -D -s -S   accepted for compatibility; no name of a peer is ever looked up
+  -c -D -s -S   accepted for compatibility: names are never looked up
 
+Serves one connection; rexecd(8) installs, checks and supervises the service.
 See in.rexecd(8) and rexecd.toml(5).
 `
 
 // options are the flags.
 type options struct {
-	closeOnExit, noKeepAlive      bool
-	debug, check, install, remove bool
-	version, help                 bool
-	penalties                     bool
-	listen, config                string
-	standby, max, perSource       int
-	place                         int      // internal: started by -standby, with so many sockets
-	refuse                        bool     // internal: started by the supervisor for one connection too many
-	args                          []string // behind -penalties
+	closeOnExit, noKeepAlive bool
+	config                   string
+	version, help            bool
+
+	// Internal: rexecd passes these to the processes that it starts.
+	console   bool // log on standard error, for rexecd -debug
+	listeners int  // accept a connection of so many inherited listening sockets
+	refuse    bool // refuse the connection, which exceeds its source's limit
 }
 
 func parseFlags(args []string) (options, error) {
@@ -46,36 +40,32 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
 	for _, name := range []string{"c", "D", "s", "S"} {
-		f.Bool(name, false, "") // AIX, Fedora, HP-UX: about looking peers' names up
+		f.Bool(name, false, "") // AIX, Fedora, HP-UX: about looking up peers' names
 	}
-	f.BoolVar(&o.debug, "debug", false, "")
-	f.BoolVar(&o.check, "check", false, "")
-	f.BoolVar(&o.install, "install", false, "")
-	f.BoolVar(&o.remove, "remove", false, "")
-	f.BoolVar(&o.penalties, "penalties", false, "")
-	f.BoolVar(&o.version, "version", false, "")
-	f.StringVar(&o.listen, "listen", "", "")
-	f.IntVar(&o.standby, "standby", 0, "")
-	f.IntVar(&o.max, "max", 0, "")
-	f.IntVar(&o.perSource, "max-per-source", 0, "")
-	f.IntVar(&o.place, "place", 0, "")
-	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.StringVar(&o.config, "config", "", "")
+	f.BoolVar(&o.version, "version", false, "")
+	f.BoolVar(&o.console, "console", false, "")
+	f.IntVar(&o.listeners, "worker", 0, "")
+	f.BoolVar(&o.refuse, "refuse", false, "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		o.help = true
-		return o, nil
+		return options{help: true}, nil
 	case err != nil:
-		return o, err
-	case o.penalties:
-		o.args = f.Args()
+		return o, misplaced(err)
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case o.standby < 0 || o.standby > 1000 || o.max < 0 || o.perSource < 0 || o.place < 0:
-		return o, errors.New("-standby takes a number from 1 to 1000, -max and -max-per-source a number from 0, for none")
-	case (o.listen != "" || o.max > 0 || o.perSource > 0) && !o.debug && o.standby == 0:
-		return o, errors.New("-listen, -max and -max-per-source go with -standby or -debug")
+	case o.listeners < 0:
+		return o, errors.New("-worker takes the number of listening sockets")
 	}
 	return o, nil
+}
+
+// misplaced explains a flag that the other program takes.
+func misplaced(err error) error {
+	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if undefined && slices.Contains([]string{"check", "debug", "install", "listen", "max", "max-per-source", "penalties", "remove", "standby"}, name) {
+		return fmt.Errorf("in.rexecd serves one connection; use rexecd -%s", name)
+	}
+	return err
 }

@@ -38,7 +38,9 @@ func main() {
 	o, err := parseFlags(os.Args[1:])
 	switch {
 	case err != nil && !inetd.Handed():
-		fmt.Fprintf(os.Stderr, "in.rexecd: %v\n\n%s", err, usage)
+		if audit.Readable(2) { // and not a connection that was reset since, or inetd's listening socket
+			fmt.Fprintf(os.Stderr, "in.rexecd: %v\n\n%s", err, usage)
+		}
 		os.Exit(exitUsage)
 	case err != nil:
 		// A flag in inetd.conf: descriptor 2 may be the peer, who is not told.
@@ -47,37 +49,18 @@ func main() {
 		fmt.Print(usage)
 	case o.version:
 		fmt.Println("in.rexecd", version)
-	case o.install:
-		os.Exit(report(installService(os.Stdout)))
-	case o.remove:
-		os.Exit(report(removeService(os.Stdout)))
-	case o.penalties:
-		os.Exit(report(penalties(os.Stdout, o)))
-	case o.check:
-		os.Exit(check(os.Stdout, o))
-	case o.place > 0:
-		os.Exit(serveFromPlace(o))
-	case o.standby > 0, o.debug && (o.listen != "" || !inetd.Handed()):
-		os.Exit(report(supervise(o)))
+	case o.listeners > 0:
+		os.Exit(serveAsWorker(o))
 	default:
 		os.Exit(serve(o, nil))
 	}
-}
-
-// report prints an error, if there is one.
-func report(err error) int {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
-		return exitError
-	}
-	return exitOK
 }
 
 // serve serves the one connection this process was started for. bad is a wrong
 // flag, which is answered like a wrong setting.
 func serve(o options, bad error) int {
 	log := &audit.Log{Unit: audit.Unit()}
-	if o.debug {
+	if o.console {
 		log.Console = console()
 	}
 	conn, err := inetd.Take()
@@ -116,16 +99,15 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	return exitOK
 }
 
-// console is this process's stderr, kept before it is pointed at /dev/null;
-// nothing where it is a socket, which may be the peer.
+// console is this process's stderr, kept before it is pointed at /dev/null; nil
+// where nobody can read it: under inetd it is the peer.
 func console() io.Writer {
-	var st unix.Stat_t
-	if unix.Fstat(2, &st) != nil || st.Mode&unix.S_IFMT == unix.S_IFSOCK {
-		return io.Discard
+	if !audit.Readable(2) {
+		return nil
 	}
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 10)
 	if err != nil {
-		return io.Discard
+		return nil
 	}
 	return os.NewFile(uintptr(fd), "stderr")
 }

@@ -7,9 +7,6 @@ import (
 	"rexecd/pkg/settings"
 )
 
-// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
-const service = "rexec"
-
 // server makes a server of the settings file and the flags, which have the last word.
 func (o options) server() (rexecd.Config, error) {
 	set, _, err := settings.ReadServer(o.config)

@@ -3,10 +3,7 @@ _in_rexecd() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
 	case $prev in
 	-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	-penalties) mapfile -t COMPREPLY < <(compgen -W clear -- "$cur"); return ;;
-	-standby | -max | -max-per-source) return ;;
-	-listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:512 127.0.0.1:5120' -- "$cur"); return ;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '-check -config -debug -install -listen -m -max -max-per-source -n -penalties -remove -standby -version' -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W '-config -m -n -version' -- "$cur")
 }
 complete -F _in_rexecd in.rexecd

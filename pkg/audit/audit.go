@@ -217,13 +217,7 @@ type field struct{ name, value string }
 // fields are the record's own.
 func (e *Event) fields() []field {
 	k := kinds[e.Kind]
-	f := append(make([]field, 0, 20), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome},
-		field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
-	if e.unit != "" {
-		// journalctl -u finds records by it. Where pam_systemd has moved this process
-		// into the session's scope, _SYSTEMD_UNIT is that one.
-		f = append(f, field{"OBJECT_SYSTEMD_UNIT", e.unit})
-	}
+	f := append(common(e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
 	if e.User != "" {
 		f = append(f, field{"REXEC_USER", e.User})
 	}
@@ -252,6 +246,17 @@ func (e *Event) fields() []field {
 	return f
 }
 
+// common are the fields of whatever this process logs.
+func common(unit string) []field {
+	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
+	if unit != "" {
+		// journalctl -u finds records by it. Where pam_systemd has moved this process
+		// into the session's scope, _SYSTEMD_UNIT is that one.
+		f = append(f, field{"OBJECT_SYSTEMD_UNIT", unit})
+	}
+	return f
+}
+
 // A Log is where records go.
 type Log struct {
 	// Console, if set, gets the lines instead of the system's log.
@@ -267,10 +272,12 @@ type Log struct {
 func (l *Log) Write(e Event) {
 	e.unit = l.Unit
 	e.bound()
-	switch {
-	case l.Console != nil:
-		fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message())
-	case !l.deaf:
+	if l.Console != nil {
+		if _, err := fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message()); err == nil {
+			return // else nobody reads there any more
+		}
+	}
+	if !l.deaf {
 		l.deaf = !send(&e)
 	}
 }

@@ -26,13 +26,17 @@ var (
 // stopped or hangs has a full queue, and a write to it would wait for ever.
 const patience = 2 * time.Second
 
-// send writes the record to journald, or to syslog where there is no journald,
-// and reports whether that was done in time. A host that has neither is no
-// reason to wait.
+// send writes the record, and reports whether that was done in time.
 func send(e *Event) bool {
-	err := sendTo(journalSocket, e.journal())
+	return deliver(e.journal(), func() []byte { return e.syslog(time.Now()) })
+}
+
+// deliver sends to journald, or to syslog where there is no journald, and reports
+// whether that was done in time. A host that has neither is no reason to wait.
+func deliver(journal []byte, syslog func() []byte) bool {
+	err := sendTo(journalSocket, journal)
 	if err != nil && err != unix.EAGAIN {
-		err = sendTo(syslogSocket, e.syslog(time.Now()))
+		err = sendTo(syslogSocket, syslog())
 	}
 	return err != unix.EAGAIN
 }
@@ -59,8 +63,12 @@ func sendTo(path string, datagram []byte) error {
 
 // journal is the record in the Native Journal Protocol.
 func (e *Event) journal() []byte {
+	return encode(append(e.fields(), field{"MESSAGE", e.Message()}, field{"PRIORITY", strconv.Itoa(kinds[e.Kind].severity)}))
+}
+
+func encode(fields []field) []byte {
 	b := make([]byte, 0, 1024)
-	for _, f := range append(e.fields(), field{"MESSAGE", e.Message()}, field{"PRIORITY", strconv.Itoa(kinds[e.Kind].severity)}) {
+	for _, f := range fields {
 		b = append(b, f.name...)
 		if strings.IndexByte(f.value, '\n') >= 0 {
 			b = append(b, '\n')
@@ -75,13 +83,17 @@ func (e *Event) journal() []byte {
 
 // syslog is the record as syslog(3) would send it.
 func (e *Event) syslog(now time.Time) []byte {
+	return syslogLine(now, kinds[e.Kind].severity, e.Message())
+}
+
+func syslogLine(now time.Time, severity int, message string) []byte {
 	const authpriv = 10 << 3
 	b := append(make([]byte, 0, 512), '<')
-	b = strconv.AppendInt(b, int64(authpriv|kinds[e.Kind].severity), 10)
+	b = strconv.AppendInt(b, int64(authpriv|severity), 10)
 	b = now.AppendFormat(append(b, '>'), time.Stamp)
 	b = append(append(append(b, ' '), Identifier...), '[')
 	b = strconv.AppendInt(b, int64(os.Getpid()), 10)
-	return append(append(b, "]: "...), e.Message()...)
+	return append(append(b, "]: "...), message...)
 }
 
 // Unit is the systemd unit that this process runs in, empty if it was not

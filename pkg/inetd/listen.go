@@ -19,6 +19,17 @@ func Handed() bool {
 	return err == nil && addrPort(peer).IsValid()
 }
 
+// Connected reports whether the process was started with a connection, even one
+// that the peer has reset since, and not with a listening socket.
+func Connected() bool {
+	from := 0
+	if listenFds() > 0 {
+		from = listenFdsStart
+	}
+	listening, err := unix.GetsockoptInt(from, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && listening == 0 && LocalAddr(from).IsValid()
+}
+
 // listenFdsStart is SD_LISTEN_FDS_START of sd_listen_fds(3).
 const listenFdsStart = 3
 

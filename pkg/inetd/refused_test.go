@@ -63,7 +63,7 @@ func TestWhatIsNotAConnectionIsNamed(t *testing.T) {
 		env  []string
 		want string // regular expression
 	}{
-		{"a pipe", []*os.File{pipe}, nil, `^standard input is a pipe, not a connection; .*in\.rexecd -debug`},
+		{"a pipe", []*os.File{pipe}, nil, `^standard input is a pipe, not a connection; .*rexecd -debug`},
 		{"/dev/null", []*os.File{open(os.DevNull)}, nil, `^standard input is a terminal or device, not a connection`},
 		{"a terminal", []*os.File{terminal}, nil, `^standard input is a terminal or device, not a connection`},
 		{"a file", []*os.File{open("/etc/passwd")}, nil, `^standard input is a file, not a connection`},

@@ -40,7 +40,7 @@ func Take() (*Conn, error) {
 	return conn, nil
 }
 
-const startedBy = "in.rexecd is started by inetd, xinetd or systemd for each connection (see in.rexecd(8)); in.rexecd -debug accepts connections itself"
+const startedBy = "in.rexecd is started by inetd, xinetd or systemd for each connection (see in.rexecd(8)); rexecd -debug accepts connections itself"
 
 // New makes a Conn of a descriptor that is a connected TCP socket, on a high
 // close-on-exec descriptor of its own; the caller's stays open.

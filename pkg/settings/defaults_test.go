@@ -46,7 +46,7 @@ func TestTheShippedFileShowsEverySettingWithItsDefault(t *testing.T) {
 }
 
 func TestTheServersManualHasEverySettingWithItsDefault(t *testing.T) {
-	text := readText(t, "../../cmd/in.rexecd/rexecd.toml.5")
+	text := readText(t, "../../cmd/rexecd/rexecd.toml.5")
 	top, penalties, _ := strings.Cut(text, ".Cm [penalties]")
 	s := new(Server)
 	got := decodeManual(t, top+"\n.It Xx [penalties]\n"+penalties, s.keys())

@@ -129,12 +129,12 @@ func TestEveryKindOfFailureCountsAndTheAdministratorCanClear(t *testing.T) {
 	}
 }
 
-// penalties runs in.rexecd -penalties.
+// penalties runs rexecd -penalties.
 func penalties(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(lab.Server(t), append([]string{"-penalties"}, args...)...).CombinedOutput()
+	out, err := exec.Command(lab.Rexecd(t), append([]string{"-penalties"}, args...)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("in.rexecd -penalties %q: %v\n%s", args, err, out)
+		t.Fatalf("rexecd -penalties %q: %v\n%s", args, err, out)
 	}
 	return string(out)
 }

@@ -59,7 +59,7 @@ func TestAHeldSocketDelaysNeitherTheRecordNorTheEnd(t *testing.T) {
 			hold := compile(t, "hold.c")
 			s := serve(t, lab.Handler{Args: c.args, Room: lab.Room{Stack: sessionStack(t, dir)}})
 			session := lab.Open(t, s.Addr, u.Name, u.Password, hold+" "+file+" "+c.fd+" 2").Started(t)
-			defer release() // before the handler's end is waited for: with -m there is no way around the lock
+			defer release()            // before the handler's end is waited for: with -m there is no way around the lock
 			session.Signal(t, 0, 0, 0) // read while the lock is held
 			s.Log.Wait(t, "Session closed for "+u.Name)
 			s.Log.Wait(t, ": exit status 5 after 2.")

@@ -25,9 +25,9 @@ func prepare(opt options) error {
 	}
 	if opt.server == "" {
 		opt.server = "build/in.rexecd"
-		steps = append(steps, []string{"make", "-s", opt.server, opt.server + "-standby"}) // what ships, with its own flags
+		steps = append(steps, []string{"make", "-s", opt.server, filepath.Join(filepath.Dir(opt.server), "rexecd")}) // what ships, with its own flags
 	}
-	steps = append(steps, []string{"cp", opt.server, workDir + "/in.rexecd"}, []string{"cp", opt.server + "-standby", workDir + "/in.rexecd-standby"})
+	steps = append(steps, []string{"cp", opt.server, workDir + "/in.rexecd"}, []string{"cp", filepath.Join(filepath.Dir(opt.server), "rexecd"), workDir + "/rexecd"})
 	// What a file system has yet to write counts as dirty memory of every process that maps it.
 	steps = append(steps, []string{"sync", "-f", workDir})
 	for _, s := range steps {

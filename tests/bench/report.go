@@ -164,7 +164,7 @@ func section(b *strings.Builder, f *figures, title, stack, stderr string, column
 // rows is the order of every table. The standby's count of handlers is an option; its row says so in general.
 var rows = []struct{ name, label string }{
 	{"floor", "floor: protocol and exec, no PAM"}, {"netkit", "Debian netkit in.rexecd"}, {"reference", "C reference, same work"},
-	{"ours", "**in.rexecd**"}, {standbyName, "**in.rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
+	{"ours", "**in.rexecd**"}, {standbyName, "**rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
 }
 
 func cell(f *figures, k key, base string) string {

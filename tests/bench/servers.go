@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -41,17 +40,8 @@ func candidates(opt options) []server {
 		exe, _ := filepath.Abs(path)
 		list = append(list, server{name: path, label: path, exe: exe, waits: true})
 	}
-	if hasStandby(dir + "/in.rexecd") {
-		list = append(list, server{name: standbyName, label: fmt.Sprintf("in.rexecd -standby %d", opt.standby), exe: dir + "/in.rexecd",
-			args: []string{"-standby", fmt.Sprint(opt.standby)}, standing: true, keeps: opt.standby, waits: true})
-	}
-	return list
-}
-
-// hasStandby asks the server itself: -standby came later than the rest.
-func hasStandby(exe string) bool {
-	out, _ := exec.Command(exe, "-h").CombinedOutput()
-	return strings.Contains(string(out), "-standby")
+	return append(list, server{name: standbyName, label: fmt.Sprintf("rexecd -standby %d", opt.standby), exe: dir + "/rexecd",
+		args: []string{"-standby", fmt.Sprint(opt.standby)}, standing: true, keeps: opt.standby, waits: true})
 }
 
 // running is a started server.

@@ -77,7 +77,7 @@ func insideSoak(opt options) error {
 	}
 	var found findings
 	for _, s := range candidates(opt) {
-		if !strings.HasSuffix(s.exe, "/in.rexecd") || s.name == "netkit" {
+		if s.name != standbyName && (!strings.HasSuffix(s.exe, "/in.rexecd") || s.name == "netkit") {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "soak: %s, %d connections\n", s.label, opt.conns)

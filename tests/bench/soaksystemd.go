@@ -49,7 +49,7 @@ func installShipped() error {
 			return err
 		}
 	}
-	for _, name := range []string{"in.rexecd", "in.rexecd-standby"} {
+	for _, name := range []string{"in.rexecd", "rexecd"} {
 		if err := copyFile(filepath.Join(workDir, name), "/usr/sbin/"+name, 0o755); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func soakUnit(unit string, n int, found *findings) error {
 	checkSessions(found, int64(warm+logins))
 	_ = exec.Command("journalctl", "--sync").Run()
 	// The server's own words at error level or worse, and systemd's about the units.
-	out, err := exec.Command("journalctl", "-q", "--no-pager", "-p", "err", "--since", since, "-o", "cat", "_COMM=in.rexecd", "+", "_PID=1").Output()
+	out, err := exec.Command("journalctl", "-q", "--no-pager", "-p", "err", "--since", since, "-o", "cat", "_COMM=in.rexecd", "_COMM=rexecd", "+", "_PID=1").Output()
 	found.check(err == nil && len(out) == 0, "errors in the journal: %d %s", strings.Count(string(out), "\n"), firstLines(out))
 	if out, err := exec.Command("systemctl", "stop", unit, strings.Replace(unit, ".socket", ".service", 1)).CombinedOutput(); err != nil && !strings.Contains(string(out), "not loaded") {
 		return errors.Join(err, errors.New(string(out)))

@@ -47,7 +47,9 @@ func request(u lab.User, command string) lab.Request {
 // serve starts the server under test. When the test ends, no password of any account may have been logged or printed.
 func serve(t testing.TB, h lab.Handler) *lab.Listening {
 	t.Helper()
-	h.Path = lab.Server(t)
+	if h.Path == "" {
+		h.Path = lab.Server(t)
+	}
 	s := h.Start(t)
 	t.Cleanup(func() {
 		if strings.Contains(s.Log.Raw(), "Secret of") {

@@ -49,11 +49,11 @@ func TestBrokenSettingsServeNobodyAndNameTheirLine(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			stdout, _, status := run(t, exec.Command(lab.Server(t), "-check", "-config", file))
+			stdout, _, status := run(t, exec.Command(lab.Rexecd(t), "-check", "-config", file))
 			if status != 1 || !strings.Contains(stdout, file+":"+strconv.Itoa(c.line)+":") {
 				t.Errorf("-check ended with %d and said %q", status, stdout)
 			}
-			_, stderr, status := run(t, exec.Command(lab.Server(t), "-debug", "-listen", "127.0.0.1:0", "-config", file))
+			_, stderr, status := run(t, exec.Command(lab.Rexecd(t), "-debug", "-listen", "127.0.0.1:0", "-config", file))
 			if status != 1 || !strings.Contains(stderr, file+":"+strconv.Itoa(c.line)+":") {
 				t.Errorf("-debug ended with %d and said %q", status, stderr)
 			}

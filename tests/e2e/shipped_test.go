@@ -51,11 +51,11 @@ func TestTheShippedPAMFileWorksOnThisHost(t *testing.T) {
 	wantAll(t, s.Addr, request(u, "id -un"), "\x01Closed for today.\n")
 }
 
-// check runs in.rexecd -check among the room's files.
+// check runs rexecd -check among the room's files.
 func check(t testing.TB, room lab.Room, args ...string) (text string, status int) {
 	t.Helper()
 	o := &output{}
-	cmd := exec.Command(lab.Server(t), append([]string{"-check"}, args...)...)
+	cmd := exec.Command(lab.Rexecd(t), append([]string{"-check"}, args...)...)
 	cmd.Stdout, cmd.Stderr = o, o
 	room.Command(t, cmd)
 	cmd.Wait()
@@ -116,14 +116,14 @@ func TestCheckSaysWhoListens(t *testing.T) {
 	if status != 1 {
 		t.Errorf("status %d", status)
 	}
-	debug(t, "127.0.0.1:512", lab.Server(t), "-debug")
+	debug(t, "127.0.0.1:512", lab.Rexecd(t), "-debug")
 	text, _ = check(t, lab.Room{})
-	wantMatch(t, "-check", text, `.*\nok [ -~]*512[ -~]*`+regexp.QuoteMeta(filepath.Base(lab.Server(t)))+`[ -~]*\n.*`)
+	wantMatch(t, "-check", text, `.*\nok [ -~]*512[ -~]*`+regexp.QuoteMeta(filepath.Base(lab.Rexecd(t)))+`[ -~]*\n.*`)
 }
 
 func TestCheckWithoutRootNamesTheMissingPrivileges(t *testing.T) {
 	t.Parallel()
-	stdout, _, status := run(t, exec.Command("setpriv", "--reuid", "65534", "--clear-groups", lab.Server(t), "-check"))
+	stdout, _, status := run(t, exec.Command("setpriv", "--reuid", "65534", "--clear-groups", lab.Rexecd(t), "-check"))
 	wantMatch(t, "-check", stdout, `.*FAIL [ -~]*cap_setuid[ -~]*\n.*`)
 	if status != 1 {
 		t.Errorf("status %d", status)

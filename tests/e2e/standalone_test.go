@@ -137,14 +137,14 @@ type output struct {
 func (o *output) Write(b []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock(); return o.b.Write(b) }
 func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
 
-// debug starts the command, which is in.rexecd -debug, and waits until it listens.
+// debug starts the command, which is rexecd -debug, and waits until it listens.
 func debug(t testing.TB, address string, argv ...string) (*output, *exec.Cmd, *lab.Log) {
 	t.Helper()
 	o := &output{}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stderr = o
 	log := lab.Room{}.Command(t, cmd)
-	lab.Eventually(t, "in.rexecd -debug to listen on "+address+": "+o.String(), func() bool {
+	lab.Eventually(t, "rexecd -debug to listen on "+address+": "+o.String(), func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			c.Close()
@@ -165,8 +165,8 @@ func TestDebugServesInTheForegroundAndLogsThere(t *testing.T) {
 		{"-listen on every address", "[::1]:5134", []string{"-listen", ":5134"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o, cmd, log := debug(t, c.address, append([]string{lab.Server(t), "-debug"}, c.args...)...)
-			wantMatch(t, "first line", strings.Split(o.String(), "\n")[0], `in\.rexecd .*listening on [ -~]*:`+c.address[strings.LastIndex(c.address, ":")+1:]+`\b.*`)
+			o, cmd, log := debug(t, c.address, append([]string{lab.Rexecd(t), "-debug"}, c.args...)...)
+			wantMatch(t, "first line", strings.Split(o.String(), "\n")[0], `rexecd: .*listening on [ -~]*:`+c.address[strings.LastIndex(c.address, ":")+1:]+`\b.*`)
 			first := lab.Open(t, c.address, u.Name, u.Password, hold).Started(t)
 			second := lab.Open(t, c.address, u.Name, u.Password, hold).Started(t) // while the first one runs
 			if a, b := field(t, read("/proc/"+first.Line(t)+"/status"), "PPid"), field(t, read("/proc/"+second.Line(t)+"/status"), "PPid"); a == b {
@@ -194,7 +194,7 @@ func TestDebugServesInTheForegroundAndLogsThere(t *testing.T) {
 
 func TestDebugWithoutRootServesTheInvokingUserOnly(t *testing.T) {
 	u, other := newUser(t, lab.User{}), newUser(t, lab.User{})
-	o, _, _ := debug(t, "127.0.0.1:5120", "setpriv", "--reuid", u.Name, "--regid", u.Name, "--init-groups", lab.Server(t), "-debug")
+	o, _, _ := debug(t, "127.0.0.1:5120", "setpriv", "--reuid", u.Name, "--regid", u.Name, "--init-groups", lab.Rexecd(t), "-debug")
 	wantOut(t, "127.0.0.1:5120", request(u, "id -un; pwd"), u.Name+"\n/home/"+u.Name+"\n")
 	session := lab.Open(t, "127.0.0.1:5120", u.Name, u.Password, trapping).Started(t)
 	session.Line(t)
@@ -224,14 +224,14 @@ func TestDebugSaysWhyItCannotListen(t *testing.T) {
 	}
 	defer l.Close()
 	for _, cmd := range []*exec.Cmd{
-		exec.Command(lab.Server(t), "-debug", "-listen", l.Addr().String()),
-		exec.Command("setpriv", "--reuid", "65534", "--clear-groups", lab.Server(t), "-debug", "-listen", "127.0.0.1:513"),
-		exec.Command(lab.Server(t), "-debug", "-listen", "nonsense"),
+		exec.Command(lab.Rexecd(t), "-debug", "-listen", l.Addr().String()),
+		exec.Command("setpriv", "--reuid", "65534", "--clear-groups", lab.Rexecd(t), "-debug", "-listen", "127.0.0.1:513"),
+		exec.Command(lab.Rexecd(t), "-debug", "-listen", "nonsense"),
 	} {
 		_, stderr, status := run(t, cmd)
 		if status != 1 {
 			t.Errorf("%v: status %d", cmd.Args, status)
 		}
-		wantMatch(t, "standard error", stderr, `in\.rexecd: [ -~]+\n`)
+		wantMatch(t, "standard error", stderr, `rexecd: [ -~]+\n`)
 	}
 }

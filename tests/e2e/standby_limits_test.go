@@ -17,7 +17,7 @@ func TestASourceIsLimitedAndOthersAreNot(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max-per-source", "2")...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max-per-source", "2")...)
 			u := newUser(t, lab.User{})
 			one := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
 			two := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
@@ -41,7 +41,7 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
 			const most = 3 // sessions at once, and so connections that are being refused
-			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", itoa(most), "-max-per-source", "1")...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max", itoa(most), "-max-per-source", "1")...)
 			u := newUser(t, lab.User{})
 			session := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
 			handler := s.handlerOf(session.Primary)
@@ -120,7 +120,7 @@ func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "1"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			s := stand(t, lab.Room{}, lab.Server(t), nil, append(mode, "-max", "1")...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max", "1")...)
 			u := newUser(t, lab.User{})
 			first := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
 			mark := filepath.Join(openFolder(t), "second")

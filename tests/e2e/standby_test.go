@@ -21,7 +21,7 @@ type standing struct {
 	log  *lab.Log
 }
 
-// stand starts in.rexecd with flags on a port of its own.
+// stand starts rexecd with flags on a port of its own.
 func stand(t testing.TB, room lab.Room, path string, env []string, flags ...string) *standing {
 	t.Helper()
 	s := &standing{addr: freeAddr(t), out: &output{}}
@@ -57,7 +57,7 @@ func (s *standing) waiting(t testing.TB) []string {
 	var found []string
 	for _, child := range s.children() {
 		// 3 is the other end of the talk with the supervisor, 4 the first listening socket.
-		if link, _ := os.Readlink("/proc/" + child + "/fd/4"); held[link] && strings.Contains(read("/proc/"+child+"/cmdline"), "-place") {
+		if link, _ := os.Readlink("/proc/" + child + "/fd/4"); held[link] && strings.Contains(read("/proc/"+child+"/cmdline"), "-worker") {
 			found = append(found, child)
 		}
 	}
@@ -106,7 +106,7 @@ func (s *standing) wantWaiting(t testing.TB, n int) []string {
 
 func TestHandlersStandByAndEachServesOneConnection(t *testing.T) {
 	t.Parallel()
-	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "2")
+	s := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "2")
 	u := newUser(t, lab.User{})
 	before := s.wantWaiting(t, 2)
 	seen := map[string]bool{}
@@ -132,7 +132,7 @@ func TestHandlersStandByAndEachServesOneConnection(t *testing.T) {
 
 func TestTheCommandOfAStandbyHandlerHasNothingOfTheSupervisors(t *testing.T) {
 	t.Parallel()
-	s := stand(t, lab.Room{}, lab.Server(t), []string{"NOTIFY_SOCKET=/nowhere", "SECRET=1"}, "-standby", "1")
+	s := stand(t, lab.Room{}, lab.Rexecd(t), []string{"NOTIFY_SOCKET=/nowhere", "SECRET=1"}, "-standby", "1")
 	u := newUser(t, lab.User{})
 	got := out(t, s.addr, request(u, `ls /proc/self/fd | tr '\n' ' '; grep -cE 'NOTIFY|LISTEN|SECRET|WATCHDOG' /proc/self/environ; `+inherited))
 	// ls has the folder itself open as 3.
@@ -150,7 +150,7 @@ func TestThePeerOfAStandbyHandlerDoesNotWaitForTheSessionToClose(t *testing.T) {
 	t.Parallel()
 	on := openFolder(t) + "/on"
 	slow := script(t, "until [ -e "+on+" ]; do sleep 0.01; done\n")
-	s := stand(t, lab.Room{Stack: lab.Stack + "session optional pam_exec.so quiet type=close_session " + slow + "\n"}, lab.Server(t), nil, "-standby", "1")
+	s := stand(t, lab.Room{Stack: lab.Stack + "session optional pam_exec.so quiet type=close_session " + slow + "\n"}, lab.Rexecd(t), nil, "-standby", "1")
 	u := newUser(t, lab.User{})
 	for _, a := range []lab.Answer{
 		lab.Ask(t, s.addr, request(u, "echo out")),
@@ -179,7 +179,7 @@ func TestSIGHUPMakesStandbyHandlersReadTheSettingsAnew(t *testing.T) {
 		}
 	}
 	write("")
-	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "2", "-config", config)
+	s := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "2", "-config", config)
 	u := newUser(t, lab.User{})
 	running := lab.Open(t, s.addr, u.Name, u.Password, "echo up; cat").Started(t)
 	running.Line(t)
@@ -216,7 +216,7 @@ func TestStoppingTheSupervisorLeavesCommandsAlone(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			s := stand(t, lab.Room{}, lab.Server(t), nil, mode...)
+			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, mode...)
 			u := newUser(t, lab.User{})
 			running := lab.Open(t, s.addr, u.Name, u.Password, "echo up; cat").Started(t)
 			running.Line(t)

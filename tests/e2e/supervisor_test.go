@@ -19,8 +19,9 @@ func TestTheSupervisorSurvivesItsHandlersAndBacksOff(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(openFolder(t), "in.rexecd")
 	lab.Run(t, "cp", lab.Server(t), path)
-	lab.Run(t, "cp", lab.Server(t)+"-standby", path+"-standby")
-	s := stand(t, lab.Room{}, path, nil, "-standby", "2")
+	rexecd := filepath.Join(filepath.Dir(path), "rexecd")
+	lab.Run(t, "cp", lab.Rexecd(t), rexecd)
+	s := stand(t, lab.Room{}, rexecd, nil, "-standby", "2")
 	u := newUser(t, lab.User{})
 	for _, pid := range s.wantWaiting(t, 2) {
 		lab.Run(t, "kill", "-KILL", pid)
@@ -51,7 +52,7 @@ func TestTheSupervisorSurvivesItsHandlersAndBacksOff(t *testing.T) {
 
 func TestABurstIsServedByStandbyHandlers(t *testing.T) {
 	t.Parallel()
-	s := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "4")
+	s := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "4")
 	u := newUser(t, lab.User{})
 	var wg sync.WaitGroup
 	for i := range 100 {
@@ -66,7 +67,7 @@ func TestStandbyTakesTheListeningSocketOfSuperServers(t *testing.T) {
 	u := newUser(t, lab.User{})
 	t.Run("systemd, two sockets", func(t *testing.T) {
 		one, two := freeAddr(t), freeAddr(t)
-		cmd := exec.Command("systemd-socket-activate", "-l", one, "-l", two, lab.Server(t), "-standby", "2")
+		cmd := exec.Command("systemd-socket-activate", "-l", one, "-l", two, lab.Rexecd(t), "-standby", "2")
 		lab.Room{}.Command(t, cmd)
 		listening(t, one)
 		for _, addr := range []string{one, two, one} {
@@ -84,13 +85,13 @@ func TestStandbyTakesTheListeningSocketOfSuperServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		cmd := exec.Command(lab.Server(t), "-standby", "2")
+		cmd := exec.Command(lab.Rexecd(t), "-standby", "2")
 		cmd.Stdin = f
 		lab.Room{}.Command(t, cmd)
 		wantOut(t, l.Addr().String(), request(u, "echo hello"), "hello\n")
 	})
 	t.Run("none", func(t *testing.T) {
-		_, stderr, status := run(t, exec.Command(lab.Server(t), "-standby", "2"))
+		_, stderr, status := run(t, exec.Command(lab.Rexecd(t), "-standby", "2"))
 		if status != 1 || !strings.Contains(stderr, "needs a listening socket") {
 			t.Errorf("status %d, %q", status, stderr)
 		}
@@ -105,7 +106,7 @@ func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := stand(t, lab.Room{}, lab.Server(t), []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=300000"}, "-standby", "2")
+	s := stand(t, lab.Room{}, lab.Rexecd(t), []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=300000"}, "-standby", "2")
 	told := map[string]int{}
 	l.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for told["WATCHDOG=1"] < 3 {
@@ -122,16 +123,17 @@ func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
 	s.wantWaiting(t, 2)
 }
 
-func TestWithoutItsSupervisorTheServerSaysWhatIsMissing(t *testing.T) {
+func TestWithoutTheServerRexecdSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(openFolder(t), "in.rexecd")
-	lab.Run(t, "cp", lab.Server(t), path)
+	dir := openFolder(t)
+	path := filepath.Join(dir, "rexecd")
+	lab.Run(t, "cp", lab.Rexecd(t), path)
 	for _, mode := range []string{"-standby=2", "-debug"} {
 		_, stderr, status := run(t, exec.Command(path, mode, "-listen", freeAddr(t)))
-		if want := "in.rexecd: start " + path + "-standby: no such file or directory\n"; status != 1 || stderr != want {
+		if want := "rexecd: start " + dir + "/in.rexecd: no such file or directory\n"; status != 1 || stderr != want {
 			t.Errorf("%s: status %d, %q; want 1, %q", mode, status, stderr, want)
 		}
 	}
 	found, _, _ := run(t, exec.Command(path, "-check"))
-	wantMatch(t, "-check", found, `.*\nFAIL standby: `+regexp.QuoteMeta(path)+`-standby: no such file or directory; [ -~]*\n.*`)
+	wantMatch(t, "-check", found, `.*\nFAIL server: `+regexp.QuoteMeta(dir)+`/in\.rexecd: no such file or directory; [ -~]*\n.*`)
 }

@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// What the module builds, and how: the server needs cgo for PAM, the client and the supervisor, which lies beside the
-// server, must not.
+// What the module builds, and how: the server needs cgo for PAM; the client and rexecd, which lies beside the server, must
+// not use it.
 var products = []struct{ env, path, cgo string }{
-	{envServer, "cmd/in.rexecd-standby", "0"},
+	{envServer, "cmd/rexecd", "0"},
 	{envServer, "cmd/in.rexecd", "1"},
 	{envClient, "cmd/rexec", "0"},
 }
@@ -103,6 +103,9 @@ func copyFile(dst, src string) error {
 
 // Server returns the path of in.rexecd, built from this module unless REXECD_BIN names another.
 func Server(t testing.TB) string { t.Helper(); return product(t, envServer) }
+
+// Rexecd returns the path of rexecd, which lies beside in.rexecd and starts it.
+func Rexecd(t testing.TB) string { t.Helper(); return filepath.Join(filepath.Dir(Server(t)), "rexecd") }
 
 // Client returns the path of rexec, built from this module unless REXEC_BIN names another.
 func Client(t testing.TB) string { t.Helper(); return product(t, envClient) }

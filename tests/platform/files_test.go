@@ -42,11 +42,11 @@ func TestTheShippedSettingsAreTheServers(t *testing.T) {
 	text := setting.ReplaceAllString(read(t, root(t)+"/packaging/rexecd.toml"), "$1")
 	file := filepath.Join(t.TempDir(), "all.toml")
 	write(t, file, text)
-	out, _ := exec.Command(installed, "-check", "-config", file).CombinedOutput()
+	out, _ := exec.Command(rexecd, "-check", "-config", file).CombinedOutput()
 	if !strings.Contains(string(out), "settings: "+file+"\n") {
-		t.Errorf("in.rexecd -check with every setting on says\n%s", out)
+		t.Errorf("rexecd -check with every setting on says\n%s", out)
 	}
-	manual := read(t, root(t)+"/cmd/in.rexecd/rexecd.toml.5")
+	manual := read(t, root(t)+"/cmd/rexecd/rexecd.toml.5")
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_0-9]+) = `).FindAllStringSubmatch(text, -1) {
 		if !strings.Contains(manual, ".It Cm "+m[1]+" No = ") {
 			t.Errorf("rexecd.toml(5) says nothing of %s", m[1])
@@ -57,47 +57,52 @@ func TestTheShippedSettingsAreTheServers(t *testing.T) {
 	}
 }
 
-// `in.rexecd -h` is the server's own list of flags.
-func TestTheManualAndTheCompletionsHaveEveryFlag(t *testing.T) {
+// -h is a program's own list of flags.
+func TestTheManualsAndTheCompletionsHaveEveryFlag(t *testing.T) {
 	prepareHost(t)
-	usage := lab.Run(t, installed, "-h")
-	manual := read(t, root(t)+"/cmd/in.rexecd/in.rexecd.8")
-	bash, zsh := read(t, root(t)+"/packaging/completion/in.rexecd.bash"), read(t, root(t)+"/packaging/completion/_in.rexecd")
-	seen := 0
-	for _, m := range regexp.MustCompile(`[ [|]-([a-z][a-z-]+)`).FindAllStringSubmatch(usage, -1) {
-		name := m[1]
-		if name == "mn" {
-			continue
+	for program, atLeast := range map[string]int{"in.rexecd": 2, "rexecd": 11} {
+		usage := lab.Run(t, filepath.Join(filepath.Dir(installed), program), "-h")
+		manual := read(t, root(t)+"/cmd/"+program+"/"+program+".8")
+		bash, zsh := read(t, root(t)+"/packaging/completion/"+program+".bash"), read(t, root(t)+"/packaging/completion/_"+program)
+		seen := map[string]bool{}
+		for _, m := range regexp.MustCompile(`[ [|]-([a-z][a-z-]+)`).FindAllStringSubmatch(usage, -1) {
+			name := m[1]
+			if name == "mn" || seen[name] {
+				continue
+			}
+			seen[name] = true
+			if !strings.Contains(manual, ".It Fl "+name+"\n") && !strings.Contains(manual, ".It Fl "+name+" ") {
+				t.Errorf("%s(8) does not describe -%s", program, name)
+			}
+			if !strings.Contains(bash, "-"+name) || !strings.Contains(zsh, "'-"+name+"[") && !strings.Contains(zsh, ")-"+name+"[") {
+				t.Errorf("a completion of %s lacks -%s", program, name)
+			}
 		}
-		seen++
-		if !strings.Contains(manual, ".It Fl "+name) && !strings.Contains(manual, ".Fl "+name) {
-			t.Errorf("in.rexecd(8) says nothing of -%s", name)
+		if len(seen) < atLeast {
+			t.Errorf("%s: found the flags %v in\n%s", program, seen, usage)
 		}
-		if !strings.Contains(bash, "-"+name) || !strings.Contains(zsh, "'-"+name+"[") && !strings.Contains(zsh, ")-"+name+"[") {
-			t.Errorf("a completion lacks -%s", name)
-		}
-	}
-	if seen < 8 {
-		t.Errorf("found %d flags in\n%s", seen, usage)
 	}
 }
 
 func TestBashCompletesTheServersFlags(t *testing.T) {
-	out := lab.Run(t, "bash", "-c", `. "$1"; COMP_WORDS=(in.rexecd -in); COMP_CWORD=1; _in_rexecd; echo "${COMPREPLY[*]}"`, "bash", root(t)+"/packaging/completion/in.rexecd.bash")
-	if out != "-install\n" {
-		t.Errorf("in.rexecd -in<Tab> gives %q", out)
+	for program, want := range map[string]string{"rexecd -in": "-install\n", "in.rexecd -con": "-config\n"} {
+		name, flag, _ := strings.Cut(program, " ")
+		out := lab.Run(t, "bash", "-c", `. "$1"; COMP_WORDS=("$2" "$3"); COMP_CWORD=1; "_${2//./_}"; echo "${COMPREPLY[*]}"`, "bash", root(t)+"/packaging/completion/"+name+".bash", name, flag)
+		if out != want {
+			t.Errorf("%s<Tab> gives %q; want %q", program, out, want)
+		}
 	}
 }
 
 // whatis reads the NAME sections of installed manuals.
 func TestWhatisKnowsTheManuals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
-	for _, page := range []string{"in.rexecd.8", "rexecd.toml.5"} {
-		write(t, filepath.Join(dir, "man"+page[len(page)-1:], page), read(t, root(t)+"/cmd/in.rexecd/"+page))
+	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd.toml.5"} {
+		write(t, filepath.Join(dir, "man"+page[len(page)-1:], filepath.Base(page)), read(t, root(t)+"/cmd/"+page))
 	}
 	lab.Run(t, "makewhatis", dir)
 	for name, want := range map[string]string{
-		"in.rexecd": "remote execution server", "rexecd": "remote execution server", "rexecd.toml": "settings of the remote execution server",
+		"in.rexecd": "remote execution server", "rexecd": "administration of the remote execution server", "rexecd.toml": "settings of the remote execution server",
 	} {
 		if out := lab.Run(t, "mwhatis", "-M", dir, name); !strings.Contains(out, want) {
 			t.Errorf("whatis %s: %q", name, out)
@@ -112,19 +117,19 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	tree := filepath.Join(t.TempDir(), "tree")
 	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
-	copyTo(t, lab.Server(t)+"-standby", tree+"/build/in.rexecd-standby", 0o755)
+	copyTo(t, lab.Rexecd(t), tree+"/build/rexecd", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
 	lab.Run(t, "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(tree)))
 	dest := "/home/builder/dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
 	lab.Run(t, "runuser", append(args, "install")...)
-	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/in.rexecd-standby", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
+	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
 		if _, err := os.Stat(dest + f); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, unit := range []string{"rexec@.service", "rexec-standby.service"} {
-		if text := read(t, dest+"/opt/units/"+unit); !strings.Contains(text, "/opt/rexec/sbin/in.rexecd") || strings.Contains(text, "/usr/sbin/in.rexecd") {
+	for unit, program := range map[string]string{"rexec@.service": "in.rexecd", "rexec-standby.service": "rexecd"} {
+		if text := read(t, dest+"/opt/units/"+unit); !strings.Contains(text, "=/opt/rexec/sbin/"+program) && !strings.Contains(text, "=-/opt/rexec/sbin/"+program) || strings.Contains(text, "/usr/sbin/") {
 			t.Errorf("%s does not follow SBINDIR:\n%s", unit, text)
 		}
 	}

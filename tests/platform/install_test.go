@@ -12,11 +12,11 @@ import (
 	"rexecd/tests/lab"
 )
 
-// inRexecd runs the installed program and returns what it printed and its exit status.
-func inRexecd(t *testing.T, args ...string) (string, int) {
+// runRexecd runs the installed rexecd and returns what it printed and its exit status.
+func runRexecd(t *testing.T, args ...string) (string, int) {
 	t.Helper()
 	prepareHost(t)
-	cmd := exec.Command(installed, args...)
+	cmd := exec.Command(rexecd, args...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -26,16 +26,16 @@ func inRexecd(t *testing.T, args ...string) (string, int) {
 
 func expect(t *testing.T, status int, want string, args ...string) {
 	t.Helper()
-	if out, got := inRexecd(t, args...); got != status || !strings.Contains(out, want) {
-		t.Errorf("in.rexecd %s: exit status %d, %q; want %d, %q", strings.Join(args, " "), got, out, status, want)
+	if out, got := runRexecd(t, args...); got != status || !strings.Contains(out, want) {
+		t.Errorf("rexecd %s: exit status %d, %q; want %d, %q", strings.Join(args, " "), got, out, status, want)
 	}
 }
 
 // checkSays looks for a line of -check; other lines depend on the machine: a container has fewer capabilities.
 func checkSays(t *testing.T, want string) {
 	t.Helper()
-	if out, _ := inRexecd(t, "-check"); !strings.Contains(out, want) {
-		t.Errorf("in.rexecd -check: %s; want %q", out, want)
+	if out, _ := runRexecd(t, "-check"); !strings.Contains(out, want) {
+		t.Errorf("rexecd -check: %s; want %q", out, want)
 	}
 }
 
@@ -143,9 +143,26 @@ func TestInstallRefusesWithAReasonAndChangesNothing(t *testing.T) {
 			t.Errorf("/etc/inetd.conf was changed: %q", text)
 		}
 	})
+	t.Run("a path that no entry can name", func(t *testing.T) {
+		dir := "/opt/a directory"
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		copyTo(t, lab.Server(t), dir+"/in.rexecd", 0o755)
+		copyTo(t, lab.Rexecd(t), dir+"/rexecd", 0o755)
+		write(t, "/etc/inetd.conf", "")
+		t.Cleanup(func() { os.Remove("/etc/inetd.conf"); os.RemoveAll(dir) })
+		out, err := exec.Command(dir+"/rexecd", "-install").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), `/etc/inetd.conf cannot name "/opt/a directory/in.rexecd"`) {
+			t.Errorf("%q, %v", out, err)
+		}
+		if text := read(t, "/etc/inetd.conf"); text != "" {
+			t.Errorf("/etc/inetd.conf was changed: %q", text)
+		}
+	})
 	t.Run("an ordinary user", func(t *testing.T) {
 		for _, verb := range []string{"-install", "-remove"} {
-			out, err := exec.Command("runuser", "-u", "alice", "--", installed, verb).CombinedOutput()
+			out, err := exec.Command("runuser", "-u", "alice", "--", rexecd, verb).CombinedOutput()
 			if err == nil || !strings.Contains(string(out), "needs root") {
 				t.Errorf("%s: %q, %v", verb, out, err)
 			}

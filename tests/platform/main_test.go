@@ -19,6 +19,9 @@ func TestMain(m *testing.M) { lab.Main(m) }
 // installed is the server where everybody looks for it, with the shipped PAM file and one account, made once.
 const installed = "/usr/sbin/in.rexecd"
 
+// rexecd is the program that administers it.
+const rexecd = "/usr/sbin/rexecd"
+
 // All failures of the tests come from these addresses, and would be made to wait.
 const settings = "[penalties]\nexempt = [\"127.0.0.1\", \"::1\"]\n"
 
@@ -28,7 +31,7 @@ func prepareHost(t *testing.T) {
 	t.Helper()
 	host.Do(func() {
 		copyTo(t, lab.Server(t), installed, 0o755)
-		copyTo(t, lab.Server(t)+"-standby", installed+"-standby", 0o755)
+		copyTo(t, lab.Rexecd(t), rexecd, 0o755)
 		copyTo(t, root(t)+"/packaging/pam.d/debian", "/etc/pam.d/rexec", 0o644)
 		write(t, "/etc/rexecd.toml", settings)
 		lab.AddUser(t, lab.User{Name: "alice", Password: "correct-horse"})

@@ -107,13 +107,13 @@ func TestServesUnderSystemdSocketActivate(t *testing.T) {
 	}
 }
 
-// The line for inetd's "wait" in in.rexecd(8): the server gets the listening socket and keeps it.
+// The line for inetd's "wait" in rexecd(8): the server gets the listening socket and keeps it.
 func TestServesFromInetdsListeningSocket(t *testing.T) {
 	prepareHost(t)
 	conf := filepath.Join(t.TempDir(), "inetd.conf")
-	write(t, conf, "127.0.0.1:5133 stream tcp wait root "+installed+" in.rexecd -standby 2\n")
+	write(t, conf, "127.0.0.1:5133 stream tcp wait root "+rexecd+" rexecd -standby 2\n")
 	inetd := daemon(t, lab.Deb(t, "openbsd-inetd")+"/usr/sbin/inetd", "-i", conf)
-	t.Cleanup(func() { lab.Run(t, "pkill", "-TERM", "-f", "-P", strconv.Itoa(inetd.Process.Pid), "in.rexecd-standby") })
+	t.Cleanup(func() { lab.Run(t, "pkill", "-TERM", "-x", "-P", strconv.Itoa(inetd.Process.Pid), "rexecd") })
 	awaitListener(t, "127.0.0.1:5133")
 	serves(t, "127.0.0.1:5133")
 }
@@ -139,8 +139,8 @@ func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 		command    []string
 	}{
 		{"busybox inetd", "127.0.0.1:5129", []string{busyboxInetd(t), "-f", "-e", "-q", "128", conf}},
-		{"in.rexecd -standby", "127.0.0.1:5131", []string{installed, "-standby", "2", "-listen", "127.0.0.1:5131"}},
-		{"in.rexecd -debug", "127.0.0.1:5132", []string{installed, "-debug", "-listen", "127.0.0.1:5132"}},
+		{"rexecd -standby", "127.0.0.1:5131", []string{rexecd, "-standby", "2", "-listen", "127.0.0.1:5131"}},
+		{"rexecd -debug", "127.0.0.1:5132", []string{rexecd, "-debug", "-listen", "127.0.0.1:5132"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			daemon(t, "unshare", append([]string{"--pid", "--fork", "--kill-child=KILL", "--mount-proc"}, c.command...)...)

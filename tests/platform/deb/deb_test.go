@@ -52,8 +52,8 @@ func TestThePackagesFromInstallToPurge(t *testing.T) {
 	if out := says("systemctl", "is-enabled", "rexec.socket"); out != "disabled" || !refused(t) {
 		t.Errorf("after installation rexec.socket is %q, port 512 refused: %v; want it disabled and closed", out, refused(t))
 	}
-	lab.Run(t, "in.rexecd", "-install")
-	runsACommand(t, "after in.rexecd -install")
+	lab.Run(t, "rexecd", "-install")
+	runsACommand(t, "after rexecd -install")
 
 	// Edited, and changed by the next version: what the administrator wrote stays, and the running socket stays.
 	const edited = "log_command = true\n"
@@ -101,7 +101,7 @@ func TestThePackagesFromInstallToPurge(t *testing.T) {
 		links, _ := filepath.Glob("/proc/[0-9]*/exe")
 		return !slices.ContainsFunc(links, func(link string) bool {
 			to, _ := os.Readlink(link)
-			return strings.HasPrefix(to, "/usr/sbin/in.rexecd") && strings.HasSuffix(to, " (deleted)")
+			return (strings.HasPrefix(to, "/usr/sbin/in.rexecd") || strings.HasPrefix(to, "/usr/sbin/rexecd")) && strings.HasSuffix(to, " (deleted)")
 		})
 	})
 	runsACommand(t, "after the upgrade, with processes kept ready")

@@ -78,7 +78,7 @@ func bill(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"in.rexecd", "in.rexecd-standby", "rexec"} {
+	for _, program := range []string{"in.rexecd", "rexecd", "rexec"} {
 		files, _ := filepath.Glob(dir + "/" + program + "-[0-9]*.cdx.json")
 		if len(files) != 1 {
 			t.Fatalf("bills of %s: %v", program, files)
@@ -174,7 +174,7 @@ func TestNoFolderOfTheBuildIsInThePrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"in.rexecd", "in.rexecd-standby", "rexec"} {
+	for _, p := range []string{"in.rexecd", "rexecd", "rexec"} {
 		text, err := os.ReadFile(root + "build/" + p)
 		if err != nil {
 			t.Fatal(err)

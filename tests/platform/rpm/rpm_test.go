@@ -37,9 +37,9 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 			t.Errorf("%s: configuration files %q; want %q", family.file, config, want)
 		}
 		list := strings.Split(lab.Run(t, "rpm", "-qlp", p), "\n")
-		for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/sbin/in.rexecd-standby", "/usr/lib/systemd/system/rexec.socket", "/usr/lib/systemd/system/rexec@.service",
+		for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/sbin/rexecd", "/usr/lib/systemd/system/rexec.socket", "/usr/lib/systemd/system/rexec@.service",
 			"/usr/lib/systemd/catalog/rexecd.catalog", "/usr/lib/firewalld/services/rexec.xml", "/usr/share/man/man8/in.rexecd.8.gz",
-			"/usr/share/man/man8/rexecd.8.gz", "/usr/share/man/man8/in.rexecd-standby.8.gz", "/usr/share/man/man5/rexecd.toml.5.gz", "/usr/share/doc/rexecd/SECURITY.md"} {
+			"/usr/share/man/man8/rexecd.8.gz", "/usr/share/man/man5/rexecd.toml.5.gz", "/usr/share/doc/rexecd/SECURITY.md"} {
 			if !slices.Contains(list, f) {
 				t.Errorf("%s: no %s", family.file, f)
 			}
@@ -70,11 +70,11 @@ func TestInstallEditUpgradeErase(t *testing.T) {
 		t.Errorf("installation enabled the socket: %v", st.Name())
 	}
 
-	// With no systemd, the removal scriptlet's in.rexecd -remove takes the line out.
+	// With no systemd, the removal scriptlet's rexecd -remove takes the line out.
 	if err := os.WriteFile("/etc/inetd.conf", []byte("# the site's own\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	lab.Run(t, "in.rexecd", "-install")
+	lab.Run(t, "rexecd", "-install")
 	if err := os.WriteFile("/etc/rexecd.toml", []byte("log_command = true\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

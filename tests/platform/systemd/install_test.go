@@ -12,13 +12,13 @@ import (
 
 func expect(t *testing.T, status int, want string, args ...string) {
 	t.Helper()
-	cmd := exec.Command("in.rexecd", args...)
+	cmd := exec.Command("rexecd", args...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
 	if got := cmd.ProcessState.ExitCode(); got != status || !strings.Contains(string(out), want) {
-		t.Errorf("in.rexecd %s: exit status %d, %q; want %d, %q", strings.Join(args, " "), got, out, status, want)
+		t.Errorf("rexecd %s: exit status %d, %q; want %d, %q", strings.Join(args, " "), got, out, status, want)
 	}
 }
 
@@ -31,9 +31,9 @@ func TestInstallAndRemoveThroughSystemd(t *testing.T) {
 	if a := ask(t, "echo installed"); a.Out() != "installed\n" {
 		t.Errorf("%v", a)
 	}
-	if out, _ := says("in.rexecd", "-check"); !strings.Contains(out, "ok   systemd: rexec.socket is enabled and listens\n") ||
+	if out, _ := says("rexecd", "-check"); !strings.Contains(out, "ok   systemd: rexec.socket is enabled and listens\n") ||
 		!strings.Contains(out, "ok   port 512: systemd (process 1) listens\n") || !strings.Contains(out, "ok   log: journald") {
-		t.Errorf("in.rexecd -check:\n%s", out)
+		t.Errorf("rexecd -check:\n%s", out)
 	}
 	expect(t, 0, "nothing to do: rexec.socket is enabled", "-install")
 	expect(t, 0, "stopped and disabled rexec.socket", "-remove")
@@ -60,7 +60,7 @@ func TestInstallRefusesWhenThePortIsTaken(t *testing.T) {
 	}
 }
 
-// The change-over in in.rexecd(8), and -remove for either.
+// The change-over in rexecd(8), and -remove for either.
 func TestStandbyUnderSystemd(t *testing.T) {
 	prepareHost(t)
 	lab.Run(t, "systemctl", "enable", "--now", "rexec-standby.socket")

@@ -35,9 +35,9 @@ var host sync.Once
 func prepareHost(t *testing.T) {
 	t.Helper()
 	host.Do(func() {
-		// The tests have built both programs; make only puts them in place.
+		// The tests have built the programs; make only puts them in place.
 		lab.Run(t, "make", "-s", "-C", root(t), "install", "PAMFAMILY=debian")
-		lab.Run(t, "cp", lab.Server(t), lab.Server(t)+"-standby", "/usr/sbin")
+		lab.Run(t, "cp", lab.Server(t), lab.Rexecd(t), "/usr/sbin")
 		lab.Run(t, "cp", lab.Client(t), "/usr/bin/rexec")
 		lab.Run(t, "systemctl", "daemon-reload")
 		lab.Run(t, "journalctl", "--update-catalog")

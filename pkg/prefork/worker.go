@@ -1,4 +1,4 @@
-package standby
+package prefork
 
 import (
 	"errors"
@@ -15,20 +15,20 @@ const (
 	firstListenFd = 4
 )
 
-// A Place is where a handler that was started ahead of its connection waits for
-// it.
-type Place struct {
+// A Worker is a handler that was started before its connection and waits for it.
+type Worker struct {
 	epoll     int
 	listeners []int
 }
 
-// TakePlace takes over what Supervisor passed: listeners is how many sockets.
-func TakePlace(listeners int) (*Place, error) {
+// NewWorker takes over the descriptors that the Supervisor passed, with this many
+// listening sockets among them.
+func NewWorker(listeners int) (*Worker, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create", err)
 	}
-	p := &Place{epoll: epoll}
+	w := &Worker{epoll: epoll}
 	add := func(fd int, events uint32) error {
 		unix.CloseOnExec(fd)
 		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
@@ -41,20 +41,22 @@ func TakePlace(listeners int) (*Place, error) {
 		if err := add(fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE); err != nil {
 			return nil, err
 		}
-		p.listeners = append(p.listeners, fd)
+		w.listeners = append(w.listeners, fd)
 	}
-	return p, nil
+	return w, nil
 }
 
-// Accept waits for a connection and tells the supervisor of it, which may have
-// it dropped: then the next one is waited for. It returns the connected socket
-// and whether the supervisor lets it be served; -1 when this handler is to go
-// without having served.
-func (p *Place) Accept() (fd int, served bool, err error) {
-	defer p.close()
+// Accept waits for a connection and reports it to the supervisor, which may have
+// it dropped: then it waits for the next one. It returns the connected socket
+// and whether the supervisor lets it be served; -1 when this handler must end
+// without having served. Sockets are accepted inside asNobody.
+func (w *Worker) Accept(asNobody func(func())) (fd int, served bool, err error) {
+	defer w.close()
+	// Only now may the supervisor count on this handler. If that has gone, epoll tells.
+	_, _ = unix.Write(controlFd, []byte(ready))
 	events := make([]unix.EpollEvent, 4)
 	for {
-		n, err := unix.EpollWait(p.epoll, events, -1)
+		n, err := unix.EpollWait(w.epoll, events, -1)
 		if err != nil && err != unix.EINTR {
 			return -1, false, os.NewSyscallError("epoll_wait", err)
 		}
@@ -62,14 +64,14 @@ func (p *Place) Accept() (fd int, served bool, err error) {
 			if e.Fd == controlFd {
 				return -1, false, nil // the supervisor has closed its end
 			}
-			fd, peer, err := unix.Accept4(int(e.Fd), unix.SOCK_CLOEXEC)
+			fd, peer, err := accept4(int(e.Fd), asNobody)
 			switch {
 			case err == nil:
 				verdict, err := announce(peer)
 				if err != nil || verdict != drop {
 					return fd, verdict == serve, err
 				}
-				unix.Close(fd) // not one byte of it was read: the next peer gets a fresh process still
+				unix.Close(fd) // nothing was read from it: the next peer still gets a fresh process
 			case !passing(err):
 				return -1, false, os.NewSyscallError("accept", err)
 			}
@@ -77,7 +79,13 @@ func (p *Place) Accept() (fd int, served bool, err error) {
 	}
 }
 
-// passing tells whether accept failed for this connection only: taken by
+// accept4 takes a connection without waiting.
+func accept4(listener int, asNobody func(func())) (fd int, peer unix.Sockaddr, err error) {
+	asNobody(func() { fd, peer, err = unix.Accept4(listener, unix.SOCK_CLOEXEC) })
+	return fd, peer, err
+}
+
+// passing reports whether accept failed for this connection only: taken by
 // another handler, or gone again (accept(2), "Error handling").
 func passing(err error) bool {
 	for _, e := range []unix.Errno{unix.EAGAIN, unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENOPROTOOPT,
@@ -109,12 +117,13 @@ func announce(peer unix.Sockaddr) (verdict byte, err error) {
 	}
 }
 
-// close lets go of the listening sockets: a command that runs for days must not
-// keep the port open after the service has stopped. The control socket stays: its
-// end tells the supervisor that this process has ended.
-func (p *Place) close() {
-	for _, fd := range p.listeners {
+// close closes the listening sockets: a command that runs for days must not keep
+// the port open after the service has stopped. Nor has the supervisor anything to
+// hear from a handler with a connection.
+func (w *Worker) close() {
+	unix.Close(controlFd)
+	for _, fd := range w.listeners {
 		unix.Close(fd)
 	}
-	unix.Close(p.epoll)
+	unix.Close(w.epoll)
 }

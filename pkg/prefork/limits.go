@@ -1,7 +1,8 @@
-package standby
+package prefork
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,14 +10,20 @@ import (
 // Verdicts of the supervisor on a connection.
 const (
 	serve  = 'y'
-	refuse = 'n' // in order: it takes a handler up to two seconds
+	refuse = 'n' // in order: a handler reads the stderr port, dials it and takes leave
 	drop   = 'd' // at once, without a word: no handler is spent on it
 )
+
+// ready is what a handler reports when it begins to wait. Its other report is the
+// source of its connection.
+const ready = "ready"
 
 // manyRefused is how many connections at once are refused in order, by a process
 // of about a megabyte each. Without a bound a source would get by refusals what
 // PerSource denies it, this host's processes; 64 are more than a client opens by
-// mistake. A smaller Max, that of a smaller host, is the bound here as well:
+// mistake. A peer that neither sends a port nor accepts at it may keep such a
+// process for some ten seconds, and so have six a second refused, but never more
+// processes. A smaller Max, that of a smaller host, is the bound here as well:
 // refusals at most double its processes.
 const manyRefused = 64
 
@@ -36,38 +43,39 @@ func (s *Supervisor) judge(from netip.Prefix) (verdict byte) {
 	if more <= 0 {
 		return drop // not logged: its rate is the peer's choice
 	}
-	s.say("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
+	s.logf("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
 	if more == 1 {
-		s.say("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
+		s.logf("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
 	}
 	return refuse
 }
 
-// take takes note of the connection that a handler has got.
-func (h *handler) take(from netip.Prefix, verdict byte) {
-	h.busy, h.source, h.refused = true, from, verdict == refuse
+// assign records the connection that a handler serves or refuses.
+func (h *handler) assign(from netip.Prefix, verdict byte) {
+	h.busy, h.source, h.refused, h.due = true, from, verdict == refuse, time.Time{}
+	h.closeControl() // the verdict stays readable; neither side has anything to add
 }
 
-// room tells whether one more process would stay within Max, those that wait
-// included. Those that refuse are no sessions, and keep nobody waiting.
-func (s *Supervisor) room() bool {
+// hasCapacity reports whether one more process would stay within Max. Waiting
+// handlers count; those that refuse a connection serve no session and do not.
+func (s *Supervisor) hasCapacity() bool {
 	return s.Max == 0 || len(s.handlers)-s.refused() < s.Max
 }
 
 // sessions is how many connections of a source are served.
 func (s *Supervisor) sessions(of netip.Prefix) int {
-	return s.number(func(h *handler) bool { return h.busy && !h.refused && h.source == of })
+	return s.count(func(h *handler) bool { return h.busy && !h.refused && h.source == of })
 }
 
 func (s *Supervisor) refused() int {
-	return s.number(func(h *handler) bool { return h.refused })
+	return s.count(func(h *handler) bool { return h.refused })
 }
 
 func (s *Supervisor) idle() int {
-	return s.number(func(h *handler) bool { return !h.busy && !h.retired })
+	return s.count(func(h *handler) bool { return !h.busy && !h.retired })
 }
 
-func (s *Supervisor) number(is func(*handler) bool) int {
+func (s *Supervisor) count(is func(*handler) bool) int {
 	n := 0
 	for _, h := range s.handlers {
 		if is(h) {

@@ -31,19 +31,7 @@ var inetdServer = superServer{[]string{"inetd", "inetutils-inetd"}, inetdConf, a
 var xinetdServer = superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
 
 // running returns the super-server's process ids.
-func (s superServer) running() []int {
-	var pids []int
-	for _, dir := range processes() {
-		for _, name := range s.programs {
-			// The kernel keeps 15 bytes of a program's name.
-			if commandName(dir) == name[:min(15, len(name))] {
-				pid, _ := strconv.Atoi(filepath.Base(dir))
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
-}
+func (s superServer) running() []int { return named(s.programs...) }
 
 // chooseSuperServer is the one that runs, else the one whose file or folder is there.
 func chooseSuperServer() (superServer, error) {
@@ -58,7 +46,7 @@ func chooseSuperServer() (superServer, error) {
 	if exists(filepath.Dir(xinetdConf)) && exists("/usr/sbin/xinetd") {
 		return xinetdServer, nil
 	}
-	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run in.rexecd -debug")
+	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -debug")
 }
 
 func exists(path string) bool {
@@ -84,8 +72,19 @@ func execLine(line string) (server string, ok bool) {
 	return f[5], true
 }
 
-// ours reports whether an entry's server is this program, under whatever path.
-func ours(server string) bool { return filepath.Base(server) == "in.rexecd" }
+// ours reports whether an entry's server is in.rexecd, under whatever path, or
+// this program, which becomes it and supervises it: others have its name, too.
+func ours(server string) bool {
+	if filepath.Base(server) == "in.rexecd" {
+		return true
+	}
+	own, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return false
+	}
+	st, err := os.Stat(server)
+	return err == nil && os.SameFile(own, st)
+}
 
 // addInetd returns conf with our line, or conf itself when an entry is there. 6000 connections a minute: see packaging/inetd.conf.
 func addInetd(conf, server string) (string, error) {

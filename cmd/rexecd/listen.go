@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 
@@ -18,14 +20,17 @@ func listen(addr string) ([]int, error) {
 			addr = "127.0.0.1:5120"
 		}
 	}
-	l, err := net.Listen("tcp", addr)
+	config := net.ListenConfig{}
+	// Handlers get what systemd and inetd would give them: by default Go listens for Multipath TCP as well.
+	config.SetMultipathTCP(false)
+	l, err := config.Listen(context.Background(), network(addr), addr)
 	if err != nil {
 		hint := ""
 		switch {
 		case errors.Is(err, syscall.EACCES):
 			hint = ": ports under 1024 need the capability cap_net_bind_service; choose another with -listen"
 		case errors.Is(err, syscall.EADDRINUSE):
-			hint = ": something listens there already (in.rexecd -check says what)"
+			hint = ": something listens there already (rexecd -check says what)"
 		}
 		return nil, fmt.Errorf("listen on %s: %w%s", addr, err, hint)
 	}
@@ -41,4 +46,17 @@ func listen(addr string) ([]int, error) {
 		return nil, fmt.Errorf("listen on %s: %w", addr, os.NewSyscallError("fcntl", err))
 	}
 	return []int{fd}, nil
+}
+
+// network is what an address of -listen stands for. Go takes 0.0.0.0 and :: as
+// IPv4 and IPv6 both, which is not what somebody wrote who named one.
+func network(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	switch ip, err := netip.ParseAddr(host); {
+	case err != nil: // none, or a name
+		return "tcp"
+	case ip.Unmap().Is4():
+		return "tcp4"
+	}
+	return "tcp6"
 }

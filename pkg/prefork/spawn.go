@@ -1,16 +1,17 @@
-package standby
+package prefork
 
 import (
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// startWarm starts a handler that will wait for its connection.
-func (s *Supervisor) startWarm() error {
+// startWorker starts a handler that will wait for its connection.
+func (s *Supervisor) startWorker() error {
 	// A socket that keeps messages apart, and whose end is the end of the other process.
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -23,16 +24,16 @@ func (s *Supervisor) startWarm() error {
 		unix.Close(pair[0])
 		return err
 	}
-	h.control = pair[0]
+	h.control, h.due = pair[0], time.Now().Add(s.patience())
 	return nil
 }
 
 // accept takes one connection and starts a handler for it, just as inetd would.
 func (s *Supervisor) accept(listener int) {
-	fd, peer, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+	fd, peer, err := accept4(listener, s.AsNobody)
 	if err != nil {
 		if !passing(err) {
-			s.say("accept: %v", err)
+			s.logf("accept: %v", err)
 			s.backOff() // out of descriptors or memory: again would be at once
 		}
 		return
@@ -49,11 +50,12 @@ func (s *Supervisor) accept(listener int) {
 	}
 	h, err := s.start(argv, []int{fd, fd, -1})
 	if err != nil {
-		s.say("%v", err)
+		s.logf("%v", err)
 		s.backOff()
 		return
 	}
-	h.take(from, verdict)
+	s.deaths = 0
+	h.assign(from, verdict)
 }
 
 // start starts a handler with the descriptors fds; -1 is /dev/null, and as

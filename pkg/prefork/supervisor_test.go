@@ -1,6 +1,10 @@
-package standby
+package prefork
 
 import (
+	"bufio"
+	"io"
+	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -35,6 +39,49 @@ func TestTheSupervisorNeverWaitsForEverWhenHandlersAreWanted(t *testing.T) {
 	}
 }
 
+// As when a PAM module waits for a file server, or closes descriptors that are not its own.
+func TestAHandlerThatWillNeverReportIsReplaced(t *testing.T) {
+	const died = "a handler that waited died: signal 9 (SIGKILL)"
+	const hangs = "a handler hangs before it has a connection (a PAM module, a name service?): killed"
+	for name, want := range map[string][]string{"hangs": {hangs, died, hangs, died}, "deaf": {died, died}} {
+		t.Run(name, func(t *testing.T) {
+			var signals [2]int
+			if err := unix.Pipe2(signals[:], unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(signals[0])
+			log, logged, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close()
+			defer logged.Close()
+			log.SetReadDeadline(time.Now().Add(30 * time.Second))
+			s := &Supervisor{Idle: 1, Path: "/proc/self/exe", Warm: []string{name}, Stderr: 2, Log: logged, Signals: signals[0]}
+			if name == "hangs" {
+				s.startTime = 50 * time.Millisecond
+			}
+			end := make(chan error)
+			go func() { end <- s.Run() }()
+			lines := bufio.NewScanner(log)
+			for _, line := range want {
+				if !lines.Scan() || lines.Text() != line {
+					t.Errorf("it said %q (%v); want %q", lines.Text(), lines.Err(), line)
+				}
+			}
+			unix.Write(signals[1], []byte{byte(unix.SIGTERM)})
+			unix.Close(signals[1])
+			if err := <-end; err != nil {
+				t.Error(err)
+			}
+			for _, h := range s.handlers {
+				s.kill(h)
+				unix.Wait4(h.pid, nil, 0, nil)
+			}
+		})
+	}
+}
+
 func TestBackOffGrowsToItsMostAndNoFurther(t *testing.T) {
 	var s Supervisor
 	last := time.Duration(0)
@@ -48,6 +95,18 @@ func TestBackOffGrowsToItsMostAndNoFurther(t *testing.T) {
 	}
 	if last < mostBackOff-time.Second {
 		t.Errorf("the last back-off is %v; want about %v", last, mostBackOff)
+	}
+}
+
+func TestRefusedPeersDoNotEndTheBackOff(t *testing.T) {
+	from := netip.MustParsePrefix("192.0.2.7/32")
+	for _, limit := range []int{0, 1} {
+		s := Supervisor{PerSource: limit, Log: io.Discard, handlers: []*handler{{busy: true, source: from}}}
+		s.backOff()
+		s.answer(&handler{control: -1}, from)
+		if over := s.notUntil.IsZero(); over != (limit == 0) {
+			t.Errorf("limit %d: the back-off is over: %t", limit, over)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func checkStarter(options) []finding {
 		found = append(found, superServerFinding(xinetdServer, xinetdConf))
 	}
 	if found == nil {
-		found = []finding{bad("start: neither rexec.socket nor inetd nor xinetd is set to start the server: in.rexecd -install")}
+		found = []finding{bad("start: neither rexec.socket nor inetd nor xinetd is set to start the server: rexecd -install")}
 	}
 	return found
 }
@@ -59,16 +59,17 @@ func contents(path string) string {
 
 // checkFirewall can only hint: whether a packet gets here is decided in many places.
 func checkFirewall(options) []finding {
-	for _, dir := range processes() {
-		if commandName(dir) == "firewalld" {
-			return []finding{good("firewall: firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
-		}
+	if named("firewalld") != nil {
+		return []finding{good("firewall: firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
 	}
 	if strings.Contains(contents("/etc/ufw/ufw.conf"), "ENABLED=yes") {
 		return []finding{good("firewall: ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port 512 does so")}
 	}
 	return []finding{good("firewall: neither firewalld nor ufw; clients need TCP port 512 here, and let the stderr connection in from here")}
 }
+
+// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
+const service = "rexec"
 
 // checkPAM reads the service's stack with all that it includes.
 func checkPAM(options) []finding {

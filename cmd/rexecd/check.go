@@ -24,7 +24,7 @@ func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf
 func check(out io.Writer, o options) int {
 	status := exitOK
 	for _, look := range []func(options) []finding{
-		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkSupervisor, checkStarter, checkPort, checkFirewall,
+		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter, checkPort, checkFirewall,
 	} {
 		for _, f := range look(o) {
 			mark := "ok  "
@@ -91,21 +91,21 @@ func checkLog(options) []finding {
 	return []finding{bad("log: neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
 }
 
-func checkSupervisor(options) []finding {
-	_, program, err := programs()
+func checkHandler(options) []finding {
+	path, err := handler()
 	if err == nil {
-		err = unix.Access(program, unix.X_OK)
+		err = unix.Access(path, unix.X_OK)
 	}
 	if err != nil {
-		return []finding{bad("standby: %s: %v; -standby and -debug start it, so that it belongs there", program, err)}
+		return []finding{bad("server: %s: %v; every connection is served by this program, beside rexecd: install it there", path, err)}
 	}
-	return []finding{good("standby: %s", program)}
+	return []finding{good("server: %s", path)}
 }
 
 func checkPort(options) []finding {
 	who := listeners(execPort)
 	if len(who) == 0 {
-		return []finding{bad("port %d: nobody listens; in.rexecd -install starts the service, in.rexecd -debug tries it out", execPort)}
+		return []finding{bad("port %d: nobody listens; rexecd -install starts the service, rexecd -debug tries it out", execPort)}
 	}
 	var found []finding
 	for _, l := range who {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -72,10 +74,48 @@ func listening(table string, port int) []string {
 	return inodes
 }
 
-// processes returns the folders of /proc that are processes.
+// processes returns the directories of /proc that are processes.
 func processes() []string {
 	dirs, _ := filepath.Glob("/proc/[1-9]*")
 	return dirs
+}
+
+// named returns the processes with one of these names that root started. Any user
+// can give a process any name.
+func named(names ...string) []int {
+	var pids []int
+	for _, dir := range processes() {
+		for _, name := range names {
+			// The kernel keeps 15 bytes of a program's name.
+			if commandName(dir) == name[:min(15, len(name))] && isRoots(dir) {
+				pid, _ := strconv.Atoi(filepath.Base(dir))
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// isRoots reports whether all of a process's uids are 0 and its program is not a
+// set-user-ID one, such as sudo waiting for a user's password. The owner of the
+// directory does not tell: it is root for any process that is not dumpable.
+func isRoots(dir string) bool {
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return false
+	}
+	program, err := os.Stat(filepath.Join(dir, "exe"))
+	switch {
+	case errors.Is(err, fs.ErrPermission): // -check without root: the uids must do
+	case err != nil || program.Mode()&os.ModeSetuid != 0:
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if uids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			return strings.Join(strings.Fields(uids), " ") == "0 0 0 0"
+		}
+	}
+	return false
 }
 
 // commandName is the name of the program, as pgrep shows it.

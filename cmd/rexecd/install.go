@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ const (
 // nothing when all is done, and changes nothing when it cannot succeed.
 func installService(out io.Writer) error {
 	if os.Geteuid() != 0 {
-		return errors.New("needs root: run sudo in.rexecd -install")
+		return errors.New("needs root: run sudo rexecd -install")
 	}
 	if systemdRuns() {
 		return installSocket(out)
@@ -32,7 +33,7 @@ func installService(out io.Writer) error {
 // removeService undoes it, under whatever super-server: MKS's rexecd -remove. Commands that run go on to their end.
 func removeService(out io.Writer) error {
 	if os.Geteuid() != 0 {
-		return errors.New("needs root: run sudo in.rexecd -remove")
+		return errors.New("needs root: run sudo rexecd -remove")
 	}
 	done := false
 	for _, unit := range []string{socketUnit, standbyUnit} {
@@ -101,14 +102,17 @@ func installEntry(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	server, err := handler()
 	if err != nil {
-		return fmt.Errorf("find own path: %w", err)
+		return err
+	}
+	if strings.ContainsAny(server, " \t\n") {
+		return fmt.Errorf("%s cannot name %q, whose path has a space: install in.rexecd elsewhere; nothing was changed", s.conf, server)
 	}
 	if l := listeners(execPort); l != nil && !s.holdsPort(l) {
 		return portTaken(l)
 	}
-	changed, err := rewrite(s.conf, func(conf string) (string, error) { return s.add(conf, self) })
+	changed, err := rewrite(s.conf, func(conf string) (string, error) { return s.add(conf, server) })
 	if err != nil {
 		return err
 	}
@@ -160,7 +164,7 @@ func listensIPv6() bool {
 	return listening(string(table), execPort) != nil
 }
 
-// within waits for a condition, and tells whether it came true in time.
+// within waits for a condition, and reports whether it came true in time.
 func within(patience time.Duration, ok func() bool) bool {
 	deadline := time.Now().Add(patience)
 	for !ok() {
@@ -219,25 +223,19 @@ func systemctl(args ...string) error {
 	return nil
 }
 
-// runSystemctl starts systemctl without the package os/exec, which would cost every connection's process its start-up.
+// runSystemctl starts the distribution's systemctl, whatever PATH says.
 func runSystemctl(silent bool, args ...string) (ok bool, err error) {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return false, fmt.Errorf("open null device: %w", err)
-	}
-	defer null.Close()
-	files := []*os.File{null, os.Stdout, os.Stderr}
-	if silent {
-		files = []*os.File{null, null, null}
-	}
 	path := "/usr/bin/systemctl"
 	if !exists(path) {
 		path = "/bin/systemctl"
 	}
-	p, err := os.StartProcess(path, append([]string{"systemctl"}, args...), &os.ProcAttr{Files: files})
-	if err != nil {
-		return false, err
+	cmd := exec.Command(path, args...)
+	if !silent {
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	}
-	state, err := p.Wait()
-	return err == nil && state.Success(), err
+	err = cmd.Run()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		err = nil
+	}
+	return err == nil && cmd.ProcessState.Success(), err
 }

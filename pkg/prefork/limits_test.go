@@ -1,4 +1,4 @@
-package standby
+package prefork
 
 import (
 	"bufio"
@@ -20,13 +20,18 @@ func TestMain(m *testing.M) {
 	fd, served := 0, len(os.Args) == 1
 	switch os.Args[0] {
 	case "warm":
-		place, err := TakePlace(1)
+		worker, err := NewWorker(1)
 		if err == nil {
-			fd, served, err = place.Accept()
+			fd, served, err = worker.Accept(plainly)
 		}
 		if err != nil || fd < 0 {
 			os.Exit(0)
 		}
+	case "hangs":
+		time.Sleep(time.Hour)
+	case "deaf":
+		unix.Close(controlFd)
+		time.Sleep(time.Hour)
 	case "cold":
 	default:
 		os.Exit(m.Run())
@@ -38,6 +43,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 }
+
+// plainly accepts with the ids that the process has.
+func plainly(f func()) { f() }
 
 // A visit is a connection and what its handler said.
 type visit struct {
@@ -63,7 +71,7 @@ func supervised(t *testing.T, s *Supervisor) func(from string) visit {
 		t.Fatal(err)
 	}
 	log := &strings.Builder{}
-	s.Listeners, s.Signals, s.Log, s.Stderr = []int{int(file.Fd())}, signals[0], log, 2
+	s.Listeners, s.Signals, s.Log, s.Stderr, s.AsNobody = []int{int(file.Fd())}, signals[0], log, 2, plainly
 	s.Path, s.Cold, s.Warm = "/proc/self/exe", []string{"cold"}, []string{"warm"}
 	end := make(chan error)
 	go func() { end <- s.Run() }()
@@ -93,7 +101,7 @@ func supervised(t *testing.T, s *Supervisor) func(from string) visit {
 	}
 }
 
-// leave closes a connection and waits until its handler is buried.
+// leave closes a connection and waits until its handler is reaped.
 func (v visit) leave(t *testing.T) {
 	t.Helper()
 	v.Close()
@@ -178,7 +186,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestRoomIsForSessionsAndThoseThatWait(t *testing.T) {
+func TestCapacityCountsSessionsAndWaitingHandlers(t *testing.T) {
 	waiting, session, refused := &handler{}, &handler{busy: true}, &handler{busy: true, refused: true}
 	for _, tt := range []struct {
 		max      int
@@ -194,8 +202,8 @@ func TestRoomIsForSessionsAndThoseThatWait(t *testing.T) {
 		{2, []*handler{session, refused, waiting}, false},
 	} {
 		s := Supervisor{Max: tt.max, handlers: tt.handlers}
-		if got := s.room(); got != tt.want {
-			t.Errorf("room of %d with %d handlers, %d refused = %t; want %t", tt.max, len(tt.handlers), s.refused(), got, tt.want)
+		if got := s.hasCapacity(); got != tt.want {
+			t.Errorf("hasCapacity with Max %d with %d handlers, %d refused = %t; want %t", tt.max, len(tt.handlers), s.refused(), got, tt.want)
 		}
 	}
 }
@@ -215,7 +223,7 @@ func TestWhatAHandlerServesThatWasToldToGoIsASession(t *testing.T) {
 	if _, err := unix.Write(pair[1], []byte(from.String())); err != nil {
 		t.Fatal(err)
 	}
-	s.hear(h)
+	s.readReport(h)
 	if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
 		t.Errorf("it was told something: %d, %v", n, err)
 	}

@@ -1,4 +1,4 @@
-package standby
+package prefork
 
 import (
 	"time"
@@ -17,7 +17,7 @@ func (s *Supervisor) reapOrphans() {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		pid := endedPid(&info)
-		if err != nil || pid == 0 || s.handler(pid) != nil { // a handler: bury sees to it first
+		if err != nil || pid == 0 || s.handler(pid) != nil { // a handler: reap sees to it first
 			return
 		}
 		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)

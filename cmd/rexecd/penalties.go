@@ -11,29 +11,31 @@ import (
 	"time"
 
 	"rexecd/pkg/penalty"
-	"rexecd/pkg/rexecd"
+	"rexecd/pkg/settings"
 )
 
 // penalties is -penalties: it lists the sources that have failed lately; with
-// "clear" it forgets them all, or those of the addresses behind it.
+// "clear" it forgets them all, or those of the addresses that follow, with every
+// user behind a shared one.
 func penalties(out io.Writer, o options) error {
 	if os.Geteuid() != 0 {
-		return errors.New("penalties are kept for the server that runs as root: run sudo in.rexecd -penalties")
+		return errors.New("penalties are kept for the server that runs as root: run sudo rexecd -penalties")
 	}
-	s, err := o.server()
+	set, _, err := settings.ReadServer(o.config)
 	if err != nil {
 		return err
 	}
-	table := s.Penalties
-	if table == nil {
+	if !set.Penalties.Enabled {
 		fmt.Fprintln(out, "penalties are off: enabled = false in [penalties]")
-		table = rexecd.DefaultConfig().Penalties
 	}
+	// These find the entries; the others are for further failures.
+	p := set.Penalties
+	table := &penalty.Table{Dir: penalty.Dir, Max: p.Max, Shared: p.Shared, Bits4: p.IPv4Bits, Bits6: p.IPv6Bits}
 	switch {
 	case len(o.args) == 0:
 		return listPenalties(out, table)
 	case o.args[0] != "clear":
-		return fmt.Errorf("unexpected argument %q: in.rexecd -penalties lists, in.rexecd -penalties clear [address ...] forgets", o.args[0])
+		return fmt.Errorf("unexpected argument %q: rexecd -penalties lists, rexecd -penalties clear [address ...] forgets", o.args[0])
 	case len(o.args) == 1:
 		if err := table.ClearAll(); err != nil {
 			return err
@@ -79,14 +81,14 @@ func listPenalties(out io.Writer, table *penalty.Table) error {
 		return nil
 	}
 	slices.SortFunc(list, func(a, b penalty.Penalty) int { return cmp.Compare(b.Left, a.Left) })
-	const line = "%-44v %-8v %-8v %v\n"
+	const line = "%-45v %-8v %-8v %v\n"
 	fmt.Fprintf(out, line, "SOURCE", "STATE", "LEFT", "LATEST")
 	for _, p := range list {
 		state := "watched"
 		if p.Active {
 			state = "refused"
 		}
-		fmt.Fprintf(out, line, p.Source, state, p.Left.Round(time.Second), p.Last)
+		fmt.Fprintf(out, line, p.Origin(), state, p.Left.Round(time.Second), p.Last)
 	}
 	return nil
 }

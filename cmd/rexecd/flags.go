@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const usage = `usage: rexecd -install | -remove             starts or ends the service on this host
+       rexecd -check [-config file]          checks what must be in place
+       rexecd -debug [-listen [addr]:port] [-max n] [-max-per-source n] [-mn] [-config file]
+                                             accepts connections itself, logs here
+       rexecd -standby n [-listen [addr]:port] [-max n] [-max-per-source n] [-mn] [-config file]
+                                             keeps n processes ready on a listening socket
+       rexecd -penalties [-config file] [clear [address ...]]
+                                             lists the sources that failed lately, or clears them
+       rexecd -version
+
+  -m            shut a connection down when its command itself ends
+  -n            no TCP keepalive
+  -config file  settings other than /etc/rexecd.toml
+
+A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
+`
+
+// options are the flags.
+type options struct {
+	install, remove, check, debug, penalties, version, help bool
+	standby                                                 int
+	listen                                                  string
+	max, perSource                                          int
+	closeOnExit, noKeepAlive                                bool
+	config                                                  string
+	args                                                    []string // after -penalties
+}
+
+// served are the flags that reach in.rexecd: those that it takes from others'
+// inetd.conf are dropped on the way.
+var served = []string{"m", "n", "config", "c", "D", "s", "S"}
+
+// verbs are what this program can be asked for, each with the flags that go with
+// it. Those of in.rexecd alone go with none: it is started by a super-server.
+var verbs = []struct {
+	name string
+	with []string
+}{
+	{"install", nil},
+	{"remove", nil},
+	{"version", nil},
+	{"check", []string{"config"}},
+	{"penalties", []string{"config"}},
+	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
+	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
+	{"", served},
+}
+
+func parseFlags(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("rexecd", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // descriptor 2 may be the peer
+	f.BoolVar(&o.install, "install", false, "")
+	f.BoolVar(&o.remove, "remove", false, "")
+	f.BoolVar(&o.check, "check", false, "")
+	f.BoolVar(&o.debug, "debug", false, "")
+	f.BoolVar(&o.penalties, "penalties", false, "")
+	f.BoolVar(&o.version, "version", false, "")
+	f.IntVar(&o.standby, "standby", 0, "")
+	f.StringVar(&o.listen, "listen", "", "")
+	f.IntVar(&o.max, "max", 0, "")
+	f.IntVar(&o.perSource, "max-per-source", 0, "")
+	f.BoolVar(&o.closeOnExit, "m", false, "")
+	f.BoolVar(&o.noKeepAlive, "n", false, "")
+	for _, name := range []string{"c", "D", "s", "S"} {
+		f.Bool(name, false, "") // as in.rexecd takes them
+	}
+	f.StringVar(&o.config, "config", "", "")
+	err := f.Parse(args)
+	given := map[string]bool{}
+	f.Visit(func(g *flag.Flag) { given[g.Name] = g.Value.String() != "false" })
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return options{help: true}, nil
+	case err != nil:
+		return o, err
+	case f.NArg() > 0 && !o.penalties:
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case given["standby"] && (o.standby < 1 || o.standby > 1000):
+		return o, fmt.Errorf("-standby %d: it takes a number from 1 to 1000", o.standby)
+	case o.max < 0 || o.perSource < 0:
+		return o, errors.New("-max and -max-per-source take a number from 1, or 0 for no limit")
+	}
+	if o.penalties {
+		o.args = f.Args()
+	}
+	return o, contradiction(given)
+}
+
+// contradiction names two flags that do not go together.
+func contradiction(given map[string]bool) error {
+	for _, verb := range verbs {
+		if verb.name != "" && !given[verb.name] {
+			continue
+		}
+		var others []string
+		for name, on := range given {
+			if on && name != verb.name && !slices.Contains(verb.with, name) {
+				others = append(others, "-"+name)
+			}
+		}
+		slices.Sort(others)
+		switch {
+		case others == nil:
+			return nil
+		case verb.name == "":
+			return fmt.Errorf("%s: only with -standby or -debug", strings.Join(others, " and "))
+		}
+		return fmt.Errorf("-%s does not go with %s", verb.name, strings.Join(others, ", "))
+	}
+	return nil
+}
+
+// verb reports whether something is asked for that is not serving the connection
+// on descriptor 0: -debug alone only says where to log, as -listen does not.
+func (o options) verb() bool {
+	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.listen != ""
+}
+
+// handlerArgs are the arguments of a process that serves one connection.
+func (o options) handlerArgs() []string {
+	argv := []string{"in.rexecd"}
+	if o.closeOnExit {
+		argv = append(argv, "-m")
+	}
+	if o.noKeepAlive {
+		argv = append(argv, "-n")
+	}
+	if o.config != "" {
+		argv = append(argv, "-config", o.config)
+	}
+	if o.debug {
+		argv = append(argv, "-console")
+	}
+	return argv
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/prefork"
+	"rexecd/pkg/settings"
+)
+
+// supervise is -standby and -debug, which is a standby of none: it starts
+// in.rexecd ahead of each connection, or once for each.
+//
+// With wrong settings the service starts all the same: clients are refused, and
+// served once the file is mended. At a terminal somebody is there to mend it.
+func supervise(o options, messages io.Writer) error {
+	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	switch _, _, err := settings.ReadServer(o.config); {
+	case err != nil && o.standby == 0:
+		return err
+	case err != nil:
+		fmt.Fprintln(messages, err)
+	}
+	path, err := handler()
+	if err == nil {
+		err = unix.Access(path, unix.X_OK)
+	}
+	if err != nil {
+		return &os.PathError{Op: "start", Path: path, Err: err}
+	}
+	listeners, err := inetd.Listeners()
+	if err == nil && (o.listen != "" || len(listeners) == 0 && o.debug) {
+		listeners, err = listen(o.listen)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(listeners) == 0:
+		return errors.New("-standby needs a listening socket: from systemd (rexec-standby.socket), from inetd (wait), or -listen [addr]:port")
+	}
+	if !audit.Readable(2) {
+		// Under inetd's "wait" descriptors 0 to 2 are the listening socket, which no handler
+		// must have as its standard error.
+		if err := inetd.DetachStdio(); err != nil {
+			return err
+		}
+	}
+	signals, err := catchSignals()
+	if err != nil {
+		return err
+	}
+	cold := o.handlerArgs()
+	s := &prefork.Supervisor{
+		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
+		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
+		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
+	}
+	notifySystemd(s)
+	if o.debug {
+		for _, fd := range listeners {
+			fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
+		}
+		for _, line := range missingCapabilities() {
+			fmt.Fprintln(messages, line)
+		}
+	}
+	return s.Run()
+}
+
+// catchSignals returns what Supervisor.Signals wants.
+func catchSignals() (int, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, os.NewSyscallError("pipe", err)
+	}
+	c := make(chan os.Signal, 16)
+	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	go func() {
+		for sig := range c {
+			_, _ = unix.Write(p[1], []byte{byte(sig.(syscall.Signal))}) // full: 65,536 of them wait already
+		}
+	}()
+	return p[0], nil
+}
+
+// notifySystemd tells a service of Type=notify when the handlers wait, and its
+// watchdog that the supervisor is alive.
+func notifySystemd(s *prefork.Supervisor) {
+	notify := func(state string) { _, _ = daemon.SdNotify(false, state) } // nobody asked: nobody is told
+	s.Ready = func() { notify(daemon.SdNotifyReady) }
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return
+	}
+	s.AliveEvery = every / 3
+	var last time.Time
+	s.Alive = func() {
+		if time.Since(last) > s.AliveEvery/2 {
+			notify(daemon.SdNotifyWatchdog)
+			last = time.Now()
+		}
+	}
+}

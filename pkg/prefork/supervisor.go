@@ -1,0 +1,185 @@
+// Package prefork keeps handlers of the rexec protocol started ahead of their
+// connections: the start of a process, of Go's runtime and of PAM's modules is
+// then off the path of every client.
+//
+// The supervisor accepts (with Idle 0) or lets its handlers accept, counts, and
+// starts processes. It reads not one byte of a peer, knows no account, and no
+// death of a handler is its own.
+package prefork
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Supervisor starts one process for each connection.
+type Supervisor struct {
+	Listeners []int    // listening sockets
+	Idle      int      // handlers kept waiting; with 0 a process is started when a connection has come
+	Max       int      // sessions at once; further connections wait in the listen queue. 0: any number
+	PerSource int      // sessions at once from one source; further connections are refused. 0: any number
+	Cold      []string // argv of a handler whose descriptor 0 is the connection
+	Warm      []string // argv of a handler that uses NewWorker
+	Path      string   // of the handlers' executable
+	Stderr    int      // descriptor, the handlers' descriptor 2
+	Log       io.Writer
+	AsNobody  func(f func()) // calls f with ids that no account has: a command's socket must not be root's
+
+	// Signals is the read end of a pipe where each byte is a signal that this
+	// process got: SIGHUP replaces the handlers that wait, so that they read the
+	// settings anew; any other stops the supervisor.
+	Signals int
+
+	// Ready, if set, is called once when the first handlers wait, Alive at least
+	// every AliveEvery.
+	Ready, Alive func()
+	AliveEvery   time.Duration
+
+	startTime time.Duration // 0: mostStartTime
+	handlers  []*handler
+	deaths    int       // handlers that died before they had a connection, one after the other
+	notUntil  time.Time // no new handler before, after such deaths
+	stopping  bool
+}
+
+// Back-off after handlers that die before they had a connection: a broken PAM
+// module or settings file must not become a fork loop.
+const (
+	firstBackOff = 100 * time.Millisecond
+	mostBackOff  = 10 * time.Second
+)
+
+// Run supervises until it is told to stop. Commands that run then go on: each
+// has its own handler, which needs no supervisor.
+func (s *Supervisor) Run() error {
+	for _, fd := range s.Listeners {
+		unix.CloseOnExec(fd)
+		// A connection that is gone again must not leave accept waiting.
+		if err := unix.SetNonblock(fd, true); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	for first := true; !s.stopping; first = false {
+		s.fill()
+		if first && s.Ready != nil {
+			s.Ready()
+		}
+		if err := s.wait(); err != nil {
+			return err
+		}
+	}
+	s.retire()
+	return nil
+}
+
+// fill starts handlers until enough of them wait.
+func (s *Supervisor) fill() {
+	for s.idle() < s.Idle && s.hasCapacity() && !time.Now().Before(s.notUntil) {
+		if err := s.startWorker(); err != nil {
+			s.logf("%v", err)
+			s.backOff()
+		}
+	}
+}
+
+// wait waits for the next event and deals with it.
+func (s *Supervisor) wait() error {
+	held := time.Until(s.notUntil) // looked at once: it ends while this runs
+	fds, act := s.watch(held)
+	if _, err := unix.Poll(fds, s.timeout(held)); err != nil && err != unix.EINTR {
+		return os.NewSyscallError("poll", err)
+	}
+	if s.Alive != nil {
+		s.Alive()
+	}
+	if os.Getpid() == 1 {
+		s.reapOrphans()
+	}
+	for i, do := range act {
+		if fds[i].Revents != 0 {
+			do()
+		}
+	}
+	s.killOverdue()
+	return nil
+}
+
+// watch is what wait polls, and what to do about each. Nothing in it that is not
+// watched: poll(2) takes no more entries than this process may have descriptors.
+func (s *Supervisor) watch(held time.Duration) (fds []unix.PollFd, act []func()) {
+	add := func(fd int, do func()) {
+		fds, act = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}), append(act, do)
+	}
+	add(s.Signals, s.readSignal)
+	if s.Idle == 0 && s.hasCapacity() && held <= 0 { // else the handlers accept, or nobody does for now
+		for _, fd := range s.Listeners {
+			add(fd, func() { s.accept(fd) })
+		}
+	}
+	for _, h := range s.handlers {
+		if h.control >= 0 {
+			add(h.control, func() { s.readReport(h) })
+		}
+		add(h.pidfd, func() { s.reap(h) }) // what it said before its end comes first
+	}
+	return fds, act
+}
+
+// timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
+// held is how long no handler may be started.
+func (s *Supervisor) timeout(held time.Duration) int {
+	t := time.Duration(-1)
+	if s.AliveEvery > 0 {
+		t = s.AliveEvery
+	}
+	if wanted := s.idle() < s.Idle && s.hasCapacity(); held > 0 || wanted {
+		if held = max(held, 0); t < 0 || held < t {
+			t = held
+		}
+	}
+	for _, h := range s.handlers {
+		if left := max(time.Until(h.due), 0); !h.due.IsZero() && (t < 0 || left < t) {
+			t = left
+		}
+	}
+	if os.Getpid() == 1 && (t < 0 || t > orphansEvery) {
+		t = orphansEvery
+	}
+	if t < 0 {
+		return -1
+	}
+	return int(t/time.Millisecond) + 1
+}
+
+// readSignal acts on one signal.
+func (s *Supervisor) readSignal() {
+	var sig [1]byte
+	if n, err := unix.Read(s.Signals, sig[:]); n == 0 || err != nil {
+		return
+	}
+	if unix.Signal(sig[0]) == unix.SIGHUP {
+		s.logf("reloading: handlers that wait are replaced")
+		s.notUntil, s.deaths = time.Time{}, 0
+		s.retire()
+		return
+	}
+	s.logf("stopping: commands that run go on")
+	s.stopping = true
+}
+
+func (s *Supervisor) backOff() {
+	d := mostBackOff
+	if s.deaths < 7 {
+		d = min(firstBackOff<<s.deaths, mostBackOff)
+	}
+	s.deaths++
+	s.notUntil = time.Now().Add(d)
+}
+
+func (s *Supervisor) logf(format string, args ...any) {
+	fmt.Fprintf(s.Log, format+"\n", args...)
+}
