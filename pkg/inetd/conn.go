@@ -24,6 +24,8 @@ type Conn struct {
 	// Deadline ends every Peek and Read with os.ErrDeadlineExceeded; the zero
 	// time never does.
 	Deadline time.Time
+	// OwnHost has DialBack connect to this host's own addresses like to any other.
+	OwnHost bool
 
 	fd int // above 2 and close-on-exec; -1 once closed
 }

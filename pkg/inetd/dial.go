@@ -42,13 +42,17 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	case *unix.SockaddrInet6:
 		to.Port = port
 	}
+	until := time.Now().Add(timeout)
+	if err := c.checkOwnHost(to, port, until); err != nil {
+		return nil, os.NewSyscallError("connect", err)
+	}
 	fd := -1
 	AsNobody(func() { fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP) })
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	d := &Conn{fd: fd, Local: netip.AddrPortFrom(c.Local.Addr(), 0), Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
-	if err := d.connect(from, to, timeout); err != nil {
+	if err := d.connect(from, to, until); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -57,14 +61,13 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 
 // connect bounds a blocking connect(2) with SO_SNDTIMEO, as socket(7) says, and
 // takes the bound off again: the command inherits the socket.
-func (c *Conn) connect(from, to unix.Sockaddr, timeout time.Duration) error {
+func (c *Conn) connect(from, to unix.Sockaddr, until time.Time) error {
 	// No port of its own before connect, so that many connections back can share
 	// one; older kernels do not know this for IPv6 and lose nothing but that.
 	unix.SetsockoptInt(c.fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	if err := unix.Bind(c.fd, from); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
-	until := time.Now().Add(timeout)
 	for {
 		tv := unix.NsecToTimeval(max(time.Until(until), time.Millisecond).Nanoseconds())
 		if err := unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv); err != nil {

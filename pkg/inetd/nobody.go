@@ -24,19 +24,21 @@ var nobodies = [...]uint32{0xfffffffe, 65535, 65534}
 //
 // Without the right to change ids there is nothing of root's to hide, and f is
 // called as it is.
-func AsNobody(f func()) {
+func AsNobody(f func()) { withFsids(nobodies[:], nobodies[:], f) }
+
+// withFsids calls f with the first of each list of ids that can be taken, for files
+// and new sockets, by its own thread alone.
+func withFsids(uids, gids []uint32, f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	uid, gid := fsid(sysSetfsuid, invalidID), fsid(sysSetfsgid, invalidID)
-	// The group first and last: without root's own id there is no right to change it.
-	changeFsid(sysSetfsgid, nobodies[:]...)
-	changed := changeFsid(sysSetfsuid, nobodies[:]...)
+	changedGID, changedUID := changeFsid(sysSetfsgid, gids...), changeFsid(sysSetfsuid, uids...)
 	defer func() {
 		uidBack, gidBack := changeFsid(sysSetfsuid, uid), changeFsid(sysSetfsgid, gid)
 		if !uidBack || !gidBack {
-			panic(fmt.Sprintf("take file system ids %d and %d back", uid, gid)) // nothing here is meant to go on as nobody
+			panic(fmt.Sprintf("take file system ids %d and %d back", uid, gid)) // nothing here is meant to go on as another
 		}
-		if changed {
+		if changedUID || changedGID {
 			// Each change of ids sets this to what fs.suid_dumpable says; it
 			// keeps the process's memory, which is root's, from everybody.
 			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		fmt.Println(madeAsNobody())
 		os.Exit(0)
 	}
+	if address := os.Getenv("INETD_TEST_LISTEN"); address != "" {
+		os.Exit(listening(address))
+	}
 	os.Exit(m.Run())
 }
 

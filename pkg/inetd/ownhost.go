@@ -1,0 +1,130 @@
+package inetd
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A relay on this host (stunnel, socat, ssh -L) has one of the host's own addresses.
+// "The peer's own address" is then not the peer's, who could find out by the answers
+// which ports are open here, without a password. Only a client that runs here may
+// be connected to here: one process has the other end of the connection and
+// listens on the port. For a relay's peer every port is closed.
+
+// checkOwnHost refuses a port of this host's as one where nobody listens, unless it
+// is the peer's. What it does and how long it takes does not depend on
+// whether somebody listens.
+func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
+	if c.OwnHost || !ownHost(to, c.Local.Addr()) {
+		return nil
+	}
+	peer := lookup(c.Peer, c.Local)
+	listener := lookup(netip.AddrPortFrom(c.Peer.Addr(), uint16(port)), netip.AddrPortFrom(c.Local.Addr(), 0))
+	if peer.inode == 0 {
+		return unix.ECONNREFUSED
+	}
+	// A process that is not dumpable is root's in /proc, whoever's it is.
+	for _, owner := range []uint32{peer.uid, 0} {
+		held, both := false, false
+		for _, dir := range processes(owner) {
+			if time.Now().After(until) {
+				return unix.ETIMEDOUT
+			}
+			sockets := socketsOf(dir)
+			if sockets[peer.inode] {
+				held, both = true, both || listener.inode != 0 && sockets[listener.inode]
+			}
+		}
+		switch {
+		case both:
+			return nil
+		case held:
+			return unix.ECONNREFUSED
+		}
+	}
+	return unix.ECONNREFUSED
+}
+
+// ownHost reports whether an address is one of this host's own: then a packet to it
+// comes from the very same.
+func ownHost(to unix.Sockaddr, local netip.Addr) bool {
+	addr := addrPort(to).Addr()
+	if addr.IsLoopback() || addr == local {
+		return true
+	}
+	family := unix.AF_INET
+	if _, ok := to.(*unix.SockaddrInet6); ok {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return true // not known: the careful answer
+	}
+	defer unix.Close(fd)
+	if unix.Connect(fd, to) != nil { // sends nothing
+		return false // no way there, so none back
+	}
+	from, err := unix.Getsockname(fd)
+	return err != nil || addrPort(from).Addr() == addr
+}
+
+// A process is its directory in /proc, and whose that is.
+type process struct {
+	dir      string
+	uid, gid uint32
+}
+
+// processes are the owner's.
+func processes(owner uint32) (list []process) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		dir := "/proc/" + e.Name()
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) == nil && st.Uid == owner {
+			list = append(list, process{dir, st.Uid, st.Gid})
+		}
+	}
+	return list
+}
+
+// socketsOf are the inodes of the sockets that a process has open; none where they
+// may not be seen. What takes cap_sys_ptrace of others, its own user may see.
+func socketsOf(p process) map[uint32]bool {
+	sockets, err := readSockets(p.dir + "/fd")
+	if errors.Is(err, fs.ErrPermission) {
+		withFsids([]uint32{p.uid}, []uint32{p.gid}, func() { sockets, _ = readSockets(p.dir + "/fd") })
+	}
+	return sockets
+}
+
+func readSockets(dir string) (map[uint32]bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	sockets := map[uint32]bool{}
+	var buf [64]byte
+	for _, e := range entries {
+		n, err := unix.Readlink(dir+"/"+e.Name(), buf[:])
+		if err == syscall.EACCES || err == syscall.EPERM {
+			return nil, err
+		}
+		const before, after = "socket:[", "]"
+		if link := string(buf[:max(n, 0)]); len(link) > len(before)+len(after) && link[:len(before)] == before {
+			if inode, err := strconv.ParseUint(link[len(before):len(link)-len(after)], 10, 32); err == nil {
+				sockets[uint32(inode)] = true
+			}
+		}
+	}
+	return sockets, nil
+}

@@ -1,0 +1,146 @@
+package inetd
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// listening is a process of its own that listens on an address, and ends with its input.
+func listening(address string) int {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return 1
+	}
+	fmt.Println(l.Addr().(*net.TCPAddr).Port)
+	io.Copy(io.Discard, os.Stdin)
+	if d, ok := l.(*net.TCPListener); ok {
+		fd, _ := d.File()
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd.Fd()), Events: unix.POLLIN}}, 0); n != 0 {
+			fmt.Println("connected")
+		}
+	}
+	fmt.Println("end")
+	return 0
+}
+
+// elsewhere starts such a process; end returns what it says at its end.
+func elsewhere(t *testing.T, address string) (port int, end func() string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "INETD_TEST_LISTEN="+net.JoinHostPort(address, "0"), "GOCOVERDIR="+t.TempDir())
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	r := bufio.NewReader(out)
+	line, err := r.ReadString('\n')
+	if port, _ = strconv.Atoi(strings.TrimSpace(line)); port == 0 {
+		t.Fatalf("%q, %v", line, err)
+	}
+	return port, func() string { in.Close(); rest, _ := io.ReadAll(r); return string(rest) }
+}
+
+// The peer of a relay on this host can be anybody. Here the relay is this process.
+func TestDialBackToThisHostReachesThePeersProcessAlone(t *testing.T) {
+	for _, tt := range []struct{ name, network, server, client string }{
+		{"IPv4", "tcp4", "127.0.0.1", "127.0.0.1"},
+		{"other addresses", "tcp4", "127.0.0.2", "127.0.0.3"},
+		{"IPv6", "tcp6", "::1", "::1"},
+		{"IPv4 on an IPv6 socket", "tcp", "::", "127.0.0.4"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := connection(t, tt.network, tt.server, tt.client)
+			for _, everywhere := range []string{tt.client, map[bool]string{true: "::", false: "0.0.0.0"}[tt.network == "tcp6"]} {
+				open, end := elsewhere(t, everywhere)
+				closed := closedPort(t, tt.client)
+				_, refused := c.DialBack(closed, patience)
+				_, err := c.DialBack(open, patience)
+				if !errors.Is(refused, unix.ECONNREFUSED) || err == nil || err.Error() != refused.Error() {
+					t.Errorf("another process's port: %v; a closed one: %v", err, refused)
+				}
+				c.OwnHost = true
+				d, err := c.DialBack(open, patience)
+				if err != nil {
+					t.Errorf("with OwnHost: %v", err)
+				} else {
+					d.Close()
+				}
+				c.OwnHost = false
+				if got := end(); !strings.Contains(got, "connected\n") {
+					t.Errorf("with OwnHost the listener was not connected to: %q", got)
+				}
+				own, err := net.Listen("tcp", net.JoinHostPort(everywhere, "0"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d, err = c.DialBack(own.Addr().(*net.TCPAddr).Port, patience); err != nil {
+					t.Errorf("the peer's own port: %v", err)
+				} else {
+					d.Close()
+				}
+				own.Close()
+			}
+		})
+	}
+}
+
+func TestAForeignListenerOfThisHostIsNotConnectedTo(t *testing.T) {
+	c, _ := connection(t, "tcp4", "127.0.0.1", "127.0.0.1")
+	open, end := elsewhere(t, "127.0.0.1")
+	c.DialBack(open, patience)
+	if got := end(); got != "end\n" {
+		t.Errorf("the listener: %q", got)
+	}
+}
+
+func closedPort(t *testing.T, address string) int {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// A kernel without sock_diag has a list.
+func TestTheListOfSocketsSaysWhatSockDiagSays(t *testing.T) {
+	for _, tt := range []struct{ network, server, client string }{
+		{"tcp4", "127.0.0.1", "127.0.0.1"}, {"tcp6", "::1", "::1"}, {"tcp", "::", "127.0.0.4"},
+	} {
+		c, _ := connection(t, tt.network, tt.server, tt.client)
+		if asked, ok := diag(c.Peer, c.Local); !ok {
+			t.Log("this kernel has no sock_diag for TCP: nothing to compare")
+		} else if listed := lookupInList(c.Peer, c.Local); listed != asked || asked.inode == 0 {
+			t.Errorf("%v: sock_diag has %v, the list %v", tt, asked, listed)
+		}
+		for _, address := range []string{tt.client, map[bool]string{true: "::", false: "0.0.0.0"}[tt.network == "tcp6"]} {
+			l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := netip.AddrPortFrom(c.Peer.Addr(), uint16(l.Addr().(*net.TCPAddr).Port))
+			listed := lookupInList(at, netip.AddrPortFrom(c.Local.Addr(), 0))
+			if asked, ok := diag(at, netip.AddrPortFrom(c.Local.Addr(), 0)); ok && asked != listed || listed.inode == 0 {
+				t.Errorf("%v on %s: sock_diag has %v, the list %v", at, address, asked, listed)
+			}
+			l.Close()
+			if e := lookup(at, netip.AddrPortFrom(c.Local.Addr(), 0)); e.inode != 0 {
+				t.Errorf("%v, closed: %v", at, e)
+			}
+		}
+	}
+}
