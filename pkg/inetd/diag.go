@@ -11,17 +11,27 @@ import (
 )
 
 // An endpoint is what the kernel knows of a TCP socket of this host's.
-type endpoint struct{ inode, uid uint32 }
+type endpoint struct {
+	inode, uid uint32
+	listens    bool
+}
 
-// lookup finds the socket at local that is connected to remote, or else the one
-// that would accept a connection to local. The zero endpoint is none.
+// lookup finds the socket at local that is connected to remote, and the one that
+// would accept a connection to port of the same address. The zero endpoint is none.
 //
-// It asks sock_diag(7) for the one socket; a kernel without that has a list.
-func lookup(local, remote netip.AddrPort) endpoint {
-	if e, ok := diag(local, remote); ok {
-		return e
+// It asks sock_diag(7), or reads a list on a kernel without: the first is known to
+// be there. Which of the two it is must not depend on the second: reading the list
+// takes longer, and that would tell the peer.
+func lookup(local, remote netip.AddrPort, port int) (connected, listener endpoint) {
+	find := diag
+	if connected = find(local, remote); connected == (endpoint{}) {
+		find = listed
+		connected = find(local, remote)
 	}
-	return lookupInList(local, remote)
+	if connected.listens {
+		connected = endpoint{} // the connection has gone, and somebody listens where it was
+	}
+	return connected, find(netip.AddrPortFrom(local.Addr(), uint16(port)), netip.AddrPortFrom(remote.Addr(), 0))
 }
 
 // inet_diag_req_v2 and inet_diag_msg of linux/inet_diag.h, by their offsets. Both
@@ -29,6 +39,7 @@ func lookup(local, remote netip.AddrPort) endpoint {
 // bytes, an interface and a cookie.
 const (
 	tcpDiag       = 20 // SOCK_DIAG_BY_FAMILY
+	tcpListen     = 10 // TCP_LISTEN
 	diagRequest   = unix.NLMSG_HDRLEN + 56
 	diagReqSport  = unix.NLMSG_HDRLEN + 8
 	diagReqDport  = diagReqSport + 2
@@ -36,15 +47,17 @@ const (
 	diagReqDst    = diagReqSrc + 16
 	diagReqIf     = diagReqDst + 16
 	diagReqCookie = diagReqIf + 4
+	diagMsgState  = unix.NLMSG_HDRLEN + 1
 	diagMsgUID    = unix.NLMSG_HDRLEN + 64
 	diagMsgInode  = unix.NLMSG_HDRLEN + 68
 )
 
-// diag asks the kernel for one socket, and reports whether it has answered.
-func diag(local, remote netip.AddrPort) (endpoint, bool) {
+// diag asks the kernel for the socket at local that is connected to remote, or else
+// the one that would accept such a connection.
+func diag(local, remote netip.AddrPort) endpoint {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
-		return endpoint{}, false
+		return endpoint{}
 	}
 	defer unix.Close(fd)
 	b, native := make([]byte, diagRequest), binary.NativeEndian
@@ -66,14 +79,14 @@ func diag(local, remote netip.AddrPort) (endpoint, bool) {
 	}
 	native.PutUint64(b[diagReqCookie:], ^uint64(0)) // any
 	if err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return endpoint{}, false
+		return endpoint{}
 	}
 	answer := make([]byte, 4096)
 	n, _, err := unix.Recvfrom(fd, answer, 0)
 	if err != nil || n < unix.NLMSG_HDRLEN || native.Uint16(answer[4:]) != tcpDiag || n < diagMsgInode+4 {
-		return endpoint{}, false // ENOENT: no such socket, or no such family of them known
+		return endpoint{} // ENOENT: no such socket, or no such family of them known
 	}
-	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:])}, true
+	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:]), listens: answer[diagMsgState] == tcpListen}
 }
 
 func interfaceIndex(zone string) uint32 {
@@ -92,9 +105,9 @@ func interfaceIndex(zone string) uint32 {
 	return r.Uint32()
 }
 
-// lookupInList reads the lists of /proc/net to their ends, whatever it finds: how
-// long it takes says nothing of the socket.
-func lookupInList(local, remote netip.AddrPort) (found endpoint) {
+// listed finds the same in the lists of /proc/net, which it reads to their ends,
+// whatever it finds.
+func listed(local, remote netip.AddrPort) (found endpoint) {
 	best := 0 // 3: connected; 2: listens there; 1: listens everywhere
 	for _, list := range []string{"/proc/net/tcp6", "/proc/net/tcp"} {
 		text, _ := os.ReadFile(list)
@@ -117,7 +130,7 @@ func lookupInList(local, remote netip.AddrPort) (found endpoint) {
 			if fits > best {
 				inode, _ := strconv.ParseUint(fields[9], 10, 32)
 				uid, _ := strconv.ParseUint(fields[7], 10, 32)
-				best, found = fits, endpoint{uint32(inode), uint32(uid)}
+				best, found = fits, endpoint{uint32(inode), uint32(uid), fits < 3}
 			}
 		}
 	}

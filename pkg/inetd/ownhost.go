@@ -25,8 +25,7 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 	if c.OwnHost || !ownHost(to, c.Local.Addr()) {
 		return nil
 	}
-	peer := lookup(c.Peer, c.Local)
-	listener := lookup(netip.AddrPortFrom(c.Peer.Addr(), uint16(port)), netip.AddrPortFrom(c.Local.Addr(), 0))
+	peer, listener := lookup(c.Peer, c.Local, port)
 	if peer.inode == 0 {
 		return unix.ECONNREFUSED
 	}
