@@ -35,7 +35,9 @@ var cutPatience = 5 * time.Second
 //
 // syscall.AllThreadsSyscall refuses in a process with C in it, whose threads it
 // does not know. /proc does.
-func CutCapabilities(keep Capabilities) error {
+func CutCapabilities(keep Capabilities) error { return cutCapabilities(keep, threads) }
+
+func cutCapabilities(keep Capabilities, list func() ([]string, error)) error {
 	sig, err := C.session_cut_on_signal(C.uint64_t(keep | own))
 	if sig < 0 {
 		return fmt.Errorf("cut capabilities: catch signal: %w", err)
@@ -45,7 +47,7 @@ func CutCapabilities(keep Capabilities) error {
 	if _, err := C.session_cut(); err != nil {
 		failed = fmt.Errorf("cut capabilities: %w", err)
 	}
-	if err := cutThreads(syscall.Signal(sig)); err != nil {
+	if err := cutThreads(syscall.Signal(sig), list); err != nil {
 		return errors.Join(failed, fmt.Errorf("cut capabilities: %w", err))
 	}
 	return failed
@@ -53,40 +55,71 @@ func CutCapabilities(keep Capabilities) error {
 
 // cutThreads sends the signal to each thread that has more than the calling one,
 // until there is none: one that was not yet cut may have made another meanwhile.
-func cutThreads(sig syscall.Signal) error {
+//
+// One clean listing proves nothing: a thread may have been made behind its end by one
+// that was cut before it was looked at. Such a thread is there before the next
+// listing begins, so the second clean one in a row proves it, if it has as many
+// threads as the kernel counts: one that ends can have another passed over.
+func cutThreads(sig syscall.Signal, list func() ([]string, error)) error {
 	most, err := threadCapabilities(strconv.Itoa(unix.Gettid()))
 	if err != nil {
 		return err
 	}
-	told := map[string]bool{} // once each: signals of this kind are queued
+	signalled := map[string]bool{} // once each: signals of this kind are queued
+	clean := 0                     // listings in a row
 	for until := time.Now().Add(cutPatience); ; {
-		threads, err := threads()
+		threads, err := list()
 		if err != nil {
 			return err
 		}
-		uncut := ""
-		for _, tid := range threads {
-			has, err := threadCapabilities(tid)
-			if err != nil {
-				return err
-			}
-			if !has.exceed(most) {
-				continue
-			}
-			uncut = fmt.Sprintf("thread %s of %d still has %x", tid, len(threads), has)
-			if !told[tid] {
-				n, _ := strconv.Atoi(tid)
-				told[tid] = unix.Tgkill(unix.Getpid(), n, sig) == nil
-			}
+		uncut, err := signalUncut(threads, most, sig, signalled)
+		if err != nil {
+			return err
 		}
 		switch {
-		case uncut == "":
+		case uncut != "":
+			clean = 0
+		case clean == 0:
+			clean = 1
+			continue
+		case threadCount() == len(threads):
 			return nil
-		case time.Now().After(until):
+		default:
+			uncut = "threads come and go"
+		}
+		if time.Now().After(until) {
 			return errors.New(uncut)
 		}
 		unix.Nanosleep(&unix.Timespec{Nsec: 100_000}, nil)
 	}
+}
+
+// signalUncut signals those of the threads that have more than most, and names one.
+func signalUncut(threads []string, most capabilitySets, sig syscall.Signal, signalled map[string]bool) (uncut string, err error) {
+	for _, tid := range threads {
+		has, err := threadCapabilities(tid)
+		if err != nil {
+			return "", err
+		}
+		if !has.exceed(most) {
+			continue
+		}
+		uncut = fmt.Sprintf("thread %s of %d still has %x", tid, len(threads), has)
+		if !signalled[tid] {
+			n, _ := strconv.Atoi(tid)
+			signalled[tid] = unix.Tgkill(unix.Getpid(), n, sig) == nil
+		}
+	}
+	return uncut, nil
+}
+
+// threadCount is how many threads the kernel counts; 0 if it does not say.
+func threadCount() int {
+	text, _ := os.ReadFile("/proc/self/status")
+	_, after, _ := strings.Cut(string(text), "\nThreads:\t")
+	number, _, _ := strings.Cut(after, "\n")
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 // threads are the numbers of this process's threads.
@@ -106,7 +139,7 @@ func threads() ([]string, error) {
 // bounding, ambient.
 type capabilitySets [5]uint64
 
-// exceed tells whether any set holds more than the other thread's.
+// exceed reports whether any set holds more than the other thread's.
 func (c capabilitySets) exceed(most capabilitySets) bool {
 	for i := range c {
 		if c[i]&^most[i] != 0 {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 )
 
 func init() {
+	alone["cut one missed"] = cutMissedAlone
 	alone["cut"], alone["cut one late"], alone["cut without cap_setpcap"] = cutAlone, cutLateAlone, cutInPartAlone
 }
 
@@ -75,6 +77,36 @@ func cutAlone() error {
 		return fmt.Errorf("dumpable %d, %v: %w", dumpable, err, errWrong)
 	}
 	return everyThreadHas(want) // this one, which was the user meanwhile, among them
+}
+
+// A thread can be made behind the end of a listing, by one that is cut before it is looked at.
+func TestAThreadThatOneListingMissesIsCutAllTheSame(t *testing.T) {
+	needRoot(t)
+	again(t, "cut one missed", `exec "$0"`, nil)
+}
+
+func cutMissedAlone() error {
+	endThreads, err := occupyThreads()
+	if err != nil {
+		return err
+	}
+	cutPatience = patienceOfTests
+	listed := 0
+	err = cutCapabilities(0, func() ([]string, error) {
+		listed++
+		if listed == 1 {
+			return []string{strconv.Itoa(unix.Gettid())}, nil // of them all, this one alone
+		}
+		return threads()
+	})
+	if err := errors.Join(err, endThreads()); err != nil {
+		return err
+	}
+	sets, err := threadCapabilities(strconv.Itoa(unix.Gettid()))
+	if err != nil {
+		return err
+	}
+	return everyThreadHas(sets)
 }
 
 // tellsItsSets is a command of the tests' user that says upon SIGUSR1 what it may.
