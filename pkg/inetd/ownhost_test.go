@@ -55,6 +55,7 @@ func elsewhere(t *testing.T, address string) (port int, end func() string) {
 
 // The peer of a relay on this host can be anybody. Here the relay is this process.
 func TestDialBackToThisHostReachesThePeersProcessAlone(t *testing.T) {
+	needRoot(t)
 	for _, tt := range []struct{ name, network, server, client string }{
 		{"IPv4", "tcp4", "127.0.0.1", "127.0.0.1"},
 		{"other addresses", "tcp4", "127.0.0.2", "127.0.0.3"},
@@ -98,6 +99,7 @@ func TestDialBackToThisHostReachesThePeersProcessAlone(t *testing.T) {
 }
 
 func TestAForeignListenerOfThisHostIsNotConnectedTo(t *testing.T) {
+	needRoot(t)
 	c, _ := connection(t, "tcp4", "127.0.0.1", "127.0.0.1")
 	open, end := elsewhere(t, "127.0.0.1")
 	c.DialBack(open, patience)

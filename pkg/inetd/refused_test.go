@@ -67,7 +67,7 @@ func TestWhatIsNotAConnectionIsNamed(t *testing.T) {
 		{"/dev/null", []*os.File{open(os.DevNull)}, nil, `^standard input is a terminal or device, not a connection`},
 		{"a terminal", []*os.File{terminal}, nil, `^standard input is a terminal or device, not a connection`},
 		{"a file", []*os.File{open("/etc/passwd")}, nil, `^standard input is a file, not a connection`},
-		{"a folder", []*os.File{open("/")}, nil, `^standard input is a folder, not a connection`},
+		{"a directory", []*os.File{open("/")}, nil, `^standard input is a directory, not a connection`},
 		{"closed, which Go opens as /dev/null", []*os.File{nil}, nil, `^standard input is a terminal or device`},
 		{"a listening socket", []*os.File{listening}, nil, `^the socket is a listening one: use nowait in inetd\.conf, wait = no in xinetd, or Accept=yes`},
 		{"a listening socket as 3", closedBut(listening), []string{"LISTEN_FDS=1"}, `^the socket is a listening one`},

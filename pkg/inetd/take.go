@@ -103,7 +103,7 @@ func kindOf(mode uint32) string {
 	case unix.S_IFIFO:
 		return "pipe"
 	case unix.S_IFDIR:
-		return "folder"
+		return "directory"
 	}
 	return "file"
 }

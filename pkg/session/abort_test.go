@@ -72,7 +72,7 @@ func TestAbortEndsAHomeThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// inHome tells whether a child has come as far as its home.
+// inHome reports whether a child has come as far as its home.
 func inHome() bool {
 	starting.Lock()
 	defer starting.Unlock()

@@ -139,7 +139,7 @@ func tellsItsSets() (p *Process, said func() ([]byte, error), err error) {
 }
 
 // occupyThreads makes threads that sleep, that compute, and one that makes more,
-// which end soon. end stops them and tells whether a read was left in order.
+// which end soon. end stops them and reports whether a read was left in order.
 func occupyThreads() (end func() error, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {

@@ -41,7 +41,7 @@ func Environment(u User, client string, pam []string) []string {
 	return env
 }
 
-// settable tells whether PAM may set a variable. It may not say who the user
+// settable reports whether PAM may set a variable. It may not say who the user
 // is, and not what makes the loader or a shell run other code before the
 // command.
 func settable(name string) bool {

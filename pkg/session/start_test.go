@@ -49,7 +49,7 @@ func TestPrimaryIsInputAndOutput(t *testing.T) {
 func TestStartErrorNamesItsStage(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte("neither a program nor a folder"), 0o755); err != nil {
+	if err := os.WriteFile(file, []byte("neither a program nor a directory"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	unreadable := filepath.Join(dir, "unreadable")
@@ -72,7 +72,7 @@ func TestStartErrorNamesItsStage(t *testing.T) {
 		{"a home that only root can enter", home("/root").as(someUID), true, StageHome, unix.EACCES, "Permission denied"},
 		{"a shell that is not there", shell("/nonexistent"), false, StageShell, unix.ENOENT, "No such file or directory"},
 		{"a shell that may not be run", shell(unreadable), false, StageShell, unix.EACCES, "Permission denied"},
-		{"a shell that is a folder", shell("/"), false, StageShell, unix.EACCES, "Permission denied"},
+		{"a shell that is a directory", shell("/"), false, StageShell, unix.EACCES, "Permission denied"},
 		{"a shell that is no program", shell(file), false, StageShell, unix.ENOEXEC, "Exec format error"},
 		{"a command too long for exec", sh(strings.Repeat("x", 131072)), false, StageShell, unix.E2BIG, "Argument list too long"},
 		{"the id that means no change", sh("echo ran").as(-1), true, StageIdentity, unix.EPERM, "Operation not permitted"},
@@ -189,7 +189,7 @@ func TestCommandLeadsItsOwnSessionInItsHome(t *testing.T) {
 	unix.Umask(old)
 	m := regexp.MustCompile(`^(\d+) (\d+) (\d+)\n/usr\n0037\n$`).FindStringSubmatch(got)
 	if m == nil || m[1] != m[2] || m[1] != m[3] {
-		t.Errorf("pid, group, session, folder, umask = %q", got)
+		t.Errorf("pid, group, session, directory, umask = %q", got)
 	}
 }
 

@@ -230,3 +230,44 @@ func TestTheCommandGoesOnWhenTheClientVanishesUnlessHangupIsSet(t *testing.T) {
 		lab.Eventually(t, "the command's own end", func() bool { return read(dir+"/"+pid) == "went on\n" })
 	}
 }
+
+// A client that is killed: its kernel ends the streams, and resets nothing.
+func TestAKilledClientHangsTheCommandUpAndAHalfClosedOneDoesNot(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Settings: `on_disconnect = "hangup"`})
+	command := `trap 'exit 8' HUP; echo begun; while :; do sleep 0.05; done`
+	killed := lab.Open(t, s.Addr, u.Name, u.Password, command).Started(t)
+	killed.Line(t)
+	killed.Primary.Close()
+	killed.Stderr.Close()
+	s.Log.Wait(t, "exit status 8 after ")
+
+	// As GNU's client does: its half of the stderr connection at once, the other when its input has ended.
+	alive := lab.Open(t, s.Addr, u.Name, u.Password, `trap 'exit 8' HUP; echo begun; cat; sleep 1; echo out`)
+	alive.Stderr.CloseWrite()
+	alive.Started(t).Line(t)
+	if a := alive.Rest(t); string(a.All) != "out\n" {
+		t.Errorf("%v", a)
+	}
+}
+
+// With one connection, only a probe tells a client that has gone from one that has sent all its input.
+func TestWithOneConnectionAKilledClientIsFoundByProbes(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Settings: `on_disconnect = "hangup"`})
+	command := `trap 'exit 8' HUP; echo begun; while :; do sleep 0.05; done`
+	c := lab.Dial(t, s.Addr)
+	c.Write(request(u, command).Bytes())
+	killed := (&lab.Session{Primary: c}).Started(t)
+	killed.Line(t)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The kernel answers probes of a closed connection for a minute: here, for a second.
+	raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_LINGER2, 1) })
+	c.Close()
+	s.Log.Wait(t, "exit status 8 after ")
+}
