@@ -236,12 +236,13 @@ func TestAKilledClientHangsTheCommandUpAndAHalfClosedOneDoesNot(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
 	s := serve(t, lab.Handler{Settings: `on_disconnect = "hangup"`})
-	command := `trap 'exit 8' HUP; echo begun; while :; do sleep 0.05; done`
-	killed := lab.Open(t, s.Addr, u.Name, u.Password, command).Started(t)
+	killed := lab.Open(t, s.Addr, u.Name, u.Password, `trap 'echo heard' USR1; echo begun; while :; do sleep 0.05; done`).Started(t)
+	killed.Line(t)
+	killed.Signal(t, byte(syscall.SIGUSR1)) // once it is heard, the server watches: who has gone before is found by probes
 	killed.Line(t)
 	killed.Primary.Close()
 	killed.Stderr.Close()
-	s.Log.Wait(t, "exit status 8 after ")
+	s.Log.Wait(t, "killed by signal 1 (HUP) after ")
 
 	// As GNU's client does: its half of the stderr connection at once, the other when its input has ended.
 	alive := lab.Open(t, s.Addr, u.Name, u.Password, `trap 'exit 8' HUP; echo begun; cat; sleep 1; echo out`)
@@ -257,7 +258,7 @@ func TestWithOneConnectionAKilledClientIsFoundByProbes(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
 	s := serve(t, lab.Handler{Settings: `on_disconnect = "hangup"`})
-	command := `trap 'exit 8' HUP; echo begun; while :; do sleep 0.05; done`
+	const command = "echo begun; exec sleep 1000"
 	c := lab.Dial(t, s.Addr)
 	c.Write(request(u, command).Bytes())
 	killed := (&lab.Session{Primary: c}).Started(t)
@@ -269,5 +270,5 @@ func TestWithOneConnectionAKilledClientIsFoundByProbes(t *testing.T) {
 	// The kernel answers probes of a closed connection for a minute: here, for a second.
 	raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_LINGER2, 1) })
 	c.Close()
-	s.Log.Wait(t, "exit status 8 after ")
+	s.Log.Wait(t, "killed by signal 1 (HUP) after ")
 }
