@@ -117,6 +117,7 @@ func (s *Server) dialBack(conn *inetd.Conn, port int, patience time.Duration) (*
 	if port == 0 {
 		return nil, nil
 	}
+	conn.OwnHost = s.Config.Stderr.OwnHost
 	stderr, err := conn.DialBack(port, patience)
 	if !s.Config.Stderr.Allow {
 		stderr.Close()
