@@ -25,7 +25,6 @@ var (
 	serial   sync.Mutex // ip netns
 )
 
-func (n network) client() string  { return fmt.Sprintf("10.%d.0.2", n.n) }
 func (n network) private() string { return fmt.Sprintf("10.%d.0.1", n.n) }
 func (n network) public() string  { return fmt.Sprintf("10.%d.1.1", n.n) }
 func (n network) server() string  { return fmt.Sprintf("10.%d.1.10", n.n) }

@@ -69,3 +69,36 @@ func TestOurClientUnderstandsForeignServers(t *testing.T) {
 		})
 	}
 }
+
+// A server on several addresses, or behind a gateway that redirects, connects from another address than the client has
+// called. The client names it, and takes it when told to.
+func TestOurClientNamesTheAddressThatStderrCameFrom(t *testing.T) {
+	t.Parallel()
+	prepare(t)
+	n := connect(t, "")
+	_, second := handle(t, lab.Handler{Path: inetutils(t, "rexecd"), Address: "0.0.0.0"})
+	second.namespace, second.host = n.inside, n.second()
+	behind := redirected(t, "")
+	for _, c := range []struct {
+		name string
+		at   target
+		from string // the server's address
+	}{
+		{"GNU's server on a second address", second, n.server()},
+		{"ours behind a gateway", behind, strings.Replace(behind.host, ".0.1", ".1.10", 1)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := rexec(t, c.at, alice, "", "echo no")
+			if r.out != "" || r.status == 0 || !strings.Contains(r.err, c.from) || r.took > patience {
+				t.Errorf("%+v; want %s named, within %v", r, c.from, patience)
+			}
+			for _, from := range []string{"any", c.from, c.from + "/24"} {
+				r := rexec(t, c.at, alice, "", "--stderr-from", from, "echo out; echo err >&2")
+				if r.out != "out\n" || r.err != "err\n" || r.status != 0 {
+					t.Errorf("--stderr-from %s: %+v", from, r)
+				}
+			}
+		})
+	}
+}
