@@ -129,7 +129,7 @@ func stunnel(t testing.TB, listen, to string) []string {
 	return []string{"stunnel4", file(t, "foreground = yes\npid =\n[near]\nclient = yes\naccept = "+listen+":1512\nconnect = "+far+"\n")}
 }
 
-// idle is longer than the gateways of these tests remember a connection that nothing passes through.
+// idle is how long a command is silent: longer than a gateway that forgets.
 const idle = "6"
 
 // Without keepalive the gateway has forgotten the connection when the command writes again, and nothing arrives.
@@ -137,6 +137,7 @@ func TestKeepaliveOutlivesAnIdleGateway(t *testing.T) {
 	t.Parallel()
 	prepare(t)
 	n := connect(t, masquerading)
+	n.forget(t)
 	for _, c := range []struct {
 		keepalive string
 		arrives   bool

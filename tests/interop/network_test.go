@@ -37,7 +37,6 @@ func connect(t testing.TB, rules string) network {
 	n.inside, n.gateway = fmt.Sprintf("inside%d", n.n), fmt.Sprintf("gateway%d", n.n)
 	serial.Lock()
 	defer serial.Unlock()
-	// sysctls of a namespace are in a proc of its own: the private host's cannot be written.
 	text, err := exec.Command("sh", "-euxc", fmt.Sprintf(`n=%d inside=$0 gateway=$1
 		ip netns add $inside; ip netns add $gateway
 		ip link add server$n type veth peer name outer netns $gateway
@@ -53,16 +52,27 @@ func connect(t testing.TB, rules string) network {
 				`+rules+`
 			}
 		END
-		ip netns exec $gateway unshare --mount sh -c 'mount -t proc proc /mnt; cd /mnt/sys/net
-			echo 1 >ipv4/ip_forward; cd netfilter
-			for s in established close_wait fin_wait last_ack; do echo 2 >nf_conntrack_tcp_timeout_$s; done'`, n.n),
+		`, n.n),
 		n.inside, n.gateway).CombinedOutput()
 	if err != nil {
 		t.Fatalf("make network: %v\n%s", err, text)
 	}
+	n.sysctl(t, "echo 1 >ipv4/ip_forward")
 	t.Cleanup(func() {
 		lab.Run(t, "ip", "netns", "del", n.inside)
 		lab.Run(t, "ip", "netns", "del", n.gateway)
 	})
 	return n
+}
+
+// sysctl runs a script in the gateway's /proc/sys/net: the private host's own cannot be written.
+func (n network) sysctl(t testing.TB, script string) {
+	t.Helper()
+	lab.Run(t, "ip", "netns", "exec", n.gateway, "unshare", "--mount", "sh", "-euc", "mount -t proc proc /mnt; cd /mnt/sys/net; "+script)
+}
+
+// forget makes the gateway forget connections that nothing passed through for two seconds.
+func (n network) forget(t testing.TB) {
+	t.Helper()
+	n.sysctl(t, "for s in established close_wait fin_wait last_ack; do echo 2 >netfilter/nf_conntrack_tcp_timeout_$s; done")
 }
