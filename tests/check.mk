@@ -77,7 +77,7 @@ check-platform: deps build
 
 # Other people's clients, scanners, servers, proxies and gateways. Nothing of theirs is installed.
 interop-deps: deps
-	@packages=$$(grep -v '^\#' tests/interop/packages.txt); \
+	@packages=$$(grep -v '^#' tests/interop/packages.txt); \
 		tests/interop/fetch build/interop $$packages || { apt-get update -qq && tests/interop/fetch build/interop $$packages; }
 	@tests/interop/build-inetutils build/inetutils
 check-interop: interop-deps build
