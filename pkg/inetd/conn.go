@@ -146,9 +146,11 @@ func (c *Conn) Close() {
 	}
 }
 
-// SetKeepAlive turns TCP's keepalive probes on or off. idle is the silence before
-// the first, 0 the kernel's own setting; the time between probes and their number
-// stay the kernel's, so that a connection survives the same outages as ever.
+// SetKeepAlive turns TCP's keepalive probes on or off. idle is the longest silence,
+// 0 the kernel's own setting. Linux waits for idle before the first probe alone, and
+// for the time between probes before each other one, even if the last one was
+// answered: so that becomes idle too. Their number makes up for it, as far as it may:
+// a connection survives the same outages as ever, 11 minutes by default.
 func (c *Conn) SetKeepAlive(on bool, idle time.Duration) error {
 	v := 0
 	if on {
@@ -161,5 +163,21 @@ func (c *Conn) SetKeepAlive(on bool, idle time.Duration) error {
 		return nil
 	}
 	seconds := int((idle + time.Second - 1) / time.Second)
-	return os.NewSyscallError("setsockopt TCP_KEEPIDLE", unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds))
+	if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, seconds); err != nil {
+		return os.NewSyscallError("setsockopt TCP_KEEPIDLE", err)
+	}
+	between, err := unix.GetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL)
+	if err != nil || between <= seconds {
+		return os.NewSyscallError("getsockopt TCP_KEEPINTVL", err)
+	}
+	probes, err := unix.GetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+	if err != nil {
+		return os.NewSyscallError("getsockopt TCP_KEEPCNT", err)
+	}
+	const most = 127 // MAX_TCP_KEEPCNT
+	probes = min((between*probes+seconds-1)/seconds, most)
+	if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, seconds); err != nil {
+		return os.NewSyscallError("setsockopt TCP_KEEPINTVL", err)
+	}
+	return os.NewSyscallError("setsockopt TCP_KEEPCNT", unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probes))
 }

@@ -246,20 +246,35 @@ func TestKeepAliveIsTurnedOnAndOff(t *testing.T) {
 		}
 		return v
 	}
-	kernels, between, probes := get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE), get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT)
+	type probes struct{ on, idle, between, number int }
+	current := func() probes {
+		return probes{get(unix.SOL_SOCKET, unix.SO_KEEPALIVE), get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE),
+			get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT)}
+	}
+	// Linux' defaults, which a machine may have changed.
+	for option, v := range map[int]int{unix.TCP_KEEPINTVL: 75, unix.TCP_KEEPCNT: 9} {
+		if err := unix.SetsockoptInt(c.Fd(), unix.IPPROTO_TCP, option, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kernels := current().idle
 	for _, tt := range []struct {
-		on       bool
-		idle     time.Duration
-		wantIdle int
-	}{{true, 0, kernels}, {false, 0, kernels}, {false, 20 * time.Second, kernels}, {true, 20 * time.Second, 20}, {true, 1500 * time.Millisecond, 2}} {
+		on   bool
+		idle time.Duration
+		want probes
+	}{
+		{true, 0, probes{1, kernels, 75, 9}},
+		{false, 0, probes{0, kernels, 75, 9}},
+		{false, 20 * time.Second, probes{0, kernels, 75, 9}},
+		{true, time.Hour, probes{1, 3600, 75, 9}},
+		{true, 20 * time.Second, probes{1, 20, 20, 34}}, // 680 s, where the kernel's are 675
+		{true, 1500 * time.Millisecond, probes{1, 2, 2, 127}},
+	} {
 		if err := c.SetKeepAlive(tt.on, tt.idle); err != nil {
 			t.Fatal(err)
 		}
-		if on, idle := get(unix.SOL_SOCKET, unix.SO_KEEPALIVE) != 0, get(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE); on != tt.on || idle != tt.wantIdle {
-			t.Errorf("%+v: SO_KEEPALIVE %v, TCP_KEEPIDLE %d", tt, on, idle)
-		}
-		if i, n := get(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL), get(unix.IPPROTO_TCP, unix.TCP_KEEPCNT); i != between || n != probes {
-			t.Errorf("%+v: interval %d, probes %d; want the kernel's %d and %d", tt, i, n, between, probes)
+		if got := current(); got != tt.want {
+			t.Errorf("%v, %v: %+v; want %+v", tt.on, tt.idle, got, tt.want)
 		}
 	}
 	c.Close()
