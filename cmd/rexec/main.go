@@ -76,15 +76,15 @@ func execute(opts *options, who credentials) int {
 	}
 	client := opts.client(who)
 	command := opts.command
-	marker := newMarker()
-	stdout, stderr := &filter{marker: marker, out: os.Stdout}, &filter{marker: marker, out: os.Stderr}
 	if opts.status {
-		command = marker.wrap(command)
+		command = wrap(command)
 	}
 	session := client.Command(ctx, command)
 	session.Stdin, session.Stdout, session.Stderr = opts.input(), os.Stdout, os.Stderr
-	if opts.status { // with one connection standard error comes on the output
-		session.Stdout, session.Stderr = stdout, stderr
+	marker := newMarker()
+	stdout, stderr := &filter{marker: marker, out: os.Stdout, off: session.HasStderr}, &filter{marker: marker, out: os.Stderr}
+	if opts.status {
+		session.Head, session.Stdout, session.Stderr = []byte(marker.script()), stdout, stderr
 	}
 	relay := relaySignals(opts, session)
 	if err := session.Start(); err != nil {
@@ -93,7 +93,10 @@ func execute(opts *options, who credentials) int {
 	err := wait(ctx, session)
 	relay.stop()
 	err = errors.Join(err, stdout.flush(), stderr.flush())
-	return conclude(ctx, opts, err, relay, marker)
+	if !stderr.found { // there was one connection
+		stderr = stdout
+	}
+	return conclude(ctx, opts, err, relay, stderr)
 }
 
 // wait waits for the session, but not past the time limit for whoever reads
@@ -115,12 +118,11 @@ func wait(ctx context.Context, session *rexec.Session) error {
 }
 
 // conclude finds the exit status of a command that was started.
-func conclude(ctx context.Context, opts *options, err error, relay *relay, marker *marker) int {
-	status, hasStatus := marker.status()
+func conclude(ctx context.Context, opts *options, err error, relay *relay, end *filter) int {
 	signal := relay.fatal()
 	switch {
-	case hasStatus && (err == nil || errors.Is(err, context.DeadlineExceeded)): // what it left behind was cut off, not its own output
-		return status
+	case end.found && (err == nil || errors.Is(err, context.DeadlineExceeded)): // what it left behind was cut off, not its own output
+		return end.status
 	case err != nil:
 		return report(ctx, opts, err)
 	case signal != 0:

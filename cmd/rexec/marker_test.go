@@ -1,16 +1,21 @@
+//go:build linux
+
 package main
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // pass sends writes through a filter and returns what is left of them, and the
-// status found, or -1.
+// status of the last marker, or -1.
 func pass(t *testing.T, m *marker, writes ...string) (string, int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -23,15 +28,15 @@ func pass(t *testing.T, m *marker, writes ...string) (string, int) {
 	if err := f.flush(); err != nil {
 		t.Fatal(err)
 	}
-	if status, ok := m.status(); ok {
-		return out.String(), status
+	if f.found {
+		return out.String(), f.status
 	}
 	return out.String(), -1
 }
 
 func TestMarkerIsRemovedHoweverItIsSplit(t *testing.T) {
 	m := newMarker()
-	mark := fmt.Sprintf("%s42\x1e", m.begin)
+	mark := fmt.Sprintf("%s42\n", m.begin)
 	for _, around := range [][2]string{{"", ""}, {"before", ""}, {"before\n", "after\n"}, {"\x1e", "\x1e"}, {"\x1erexec ", "x"}, {string(m.begin), "1"}, {string(m.begin) + "x", ""}} {
 		whole := around[0] + mark + around[1]
 		want := around[0] + around[1]
@@ -54,8 +59,8 @@ func TestWhatIsNoMarkerStays(t *testing.T) {
 	m := newMarker()
 	begin := string(m.begin)
 	for _, text := range []string{
-		"", "x", "\x1e", begin, begin + "1", begin + "\x1e", begin + "256\x1e", begin + "-1\x1e", begin + "+1\x1e", begin + "1 \x1e", begin + "1x", begin + "1111111111111111111", begin + "0001\x1e",
-		strings.Replace(begin, m.token, newMarker().token, 1) + "0\x1e", "\x1e\x1e\x1e\x1e" + begin[:10],
+		"", "x", "\x1e", begin, begin + "1", begin + "\n", begin + "256\n", begin + "-1\n", begin + "+1\n", begin + "1 \n", begin + "1x", begin + "1111111111111111111", begin + "0001\n",
+		strings.Replace(begin, m.token, newMarker().token, 1) + "0\n", "\x1e\x1e\x1e\x1e" + begin[:10],
 	} {
 		if got, status := pass(t, m, text); got != text || status != -1 {
 			t.Errorf("%q became %q with status %d", text, got, status)
@@ -116,6 +121,11 @@ var commands = []row{
 	{"no-such-command-anywhere", "", 127},
 	{"exec sh -c 'exit 9'", "", 9},
 	{"kill -TERM $$", "", 143},
+	{"kill -INT $$", "", 130},
+	{"kill -SEGV $$", "", 139},
+	{"echo a!b 'c\\d!e' \"it's\"\\!", "a!b c\\d!e it's!\n", 0},
+	{"echo $r $t $c $m", "\n", 0}, // the word is not in the environment either
+	{"echo 1\n\n\necho 2 '\n'\n", "1\n2 \n\n", 0},
 	{"sh -c 'kill -KILL $$'", "", 137},
 	{"trap 'exit 5' TERM; kill -TERM $$", "", 5},
 	{"set -e; false; echo not reached", "", 1},
@@ -175,33 +185,59 @@ func (r row) by(t *testing.T, login, sh string) {
 		return // yash takes characters only, with --status and without
 	}
 	m := newMarker()
-	cmd := exec.Command(path, append(words[1:], "-c", strings.ReplaceAll(m.wrap(r.command), "/bin/sh", sh))...)
-	cmd.Stdin = strings.NewReader("input")
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/", "SHELL=" + path}
+	cmd := exec.Command(path, append(words[1:], "-c", strings.ReplaceAll(wrap(r.command), "/bin/sh", sh))...)
+	cmd.Stdin = connection(t, m.script()+"input")
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/", "SHELL=" + path, "r=x", "t=x"}
 	if len(words) > 1 {
-		cmd.Env = cmd.Env[:2] // $SHELL has no words; the wrapper falls back on /bin/sh
+		cmd.Env[2] = "SHELL=" // $SHELL has no words; the wrapper falls back on /bin/sh
 	}
 	var out, errs bytes.Buffer
-	stdout, stderr := &filter{marker: m, out: &out}, &filter{marker: m, out: &errs}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if err := cmd.Run(); err != nil {
-		t.Errorf("%q: %v, %s", r.command, err, errs.String())
-	}
-	stdout.flush()
+	stderr := &filter{marker: m, out: &errs}
+	cmd.Stdout, cmd.Stderr = &out, stderr
+	err = cmd.Run()
 	stderr.flush()
-	status, ok := m.status()
-	switch {
-	case !ok:
-		t.Errorf("%q: no status came back; stderr %q", r.command, errs.String())
+	switch status := stderr.status; {
+	case !stderr.found:
+		t.Errorf("%q: no status came back; %v, stderr %q", r.command, err, errs.String())
 	case r.status == anyOne:
 	case r.status == syntax && status == 0, r.status >= 0 && status != r.status:
 		t.Errorf("%q: status %d, want %d; stderr %q", r.command, status, r.status, errs.String())
 	case out.String() != r.out:
-		t.Errorf("%q: output %q, want %q", r.command, out.String(), r.out)
+		t.Errorf("%q: output %q, want %q; stderr %q", r.command, out.String(), r.out, errs.String())
+	case ended(cmd.ProcessState) != status:
+		t.Errorf("%q: the wrapper ended with %v, want %d", r.command, cmd.ProcessState, status)
 	}
 	if strings.Contains(out.String()+errs.String(), m.token) {
 		t.Errorf("%q: the marker is in the output %q %q", r.command, out.String(), errs.String())
 	}
+	if r.status > 128 && errs.Len() > 0 && !strings.HasPrefix(r.command, "sh -c") {
+		t.Errorf("%q: standard error has %q of the wrapper's", r.command, errs.String())
+	}
+}
+
+// connection is the end of a socket, as commands have it, that text has come
+// on. A shell cannot seek in it.
+func connection(t *testing.T, text string) *os.File {
+	t.Helper()
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "client"), os.NewFile(uintptr(pair[1]), "server")
+	t.Cleanup(func() { theirs.Close() })
+	go func() {
+		io.WriteString(ours, text)
+		ours.Close()
+	}()
+	return theirs
+}
+
+// ended is a process's end as a shell says it.
+func ended(state *os.ProcessState) int {
+	if status := state.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
 }
 
 // inEveryShell tells commands that mean the same to csh and fish.
@@ -221,7 +257,7 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, after []byte, seed uint64) {
 		m := newMarker()
 		random := rand.New(rand.NewPCG(seed, 0))
-		whole := string(before) + fmt.Sprintf("%s%d\x1e", m.begin, seed%256) + string(after)
+		whole := string(before) + fmt.Sprintf("%s%d\n", m.begin, seed%256) + string(after)
 		var writes []string
 		for rest := whole; rest != ""; {
 			n := 1 + random.IntN(min(len(rest), 40))
@@ -232,4 +268,67 @@ func FuzzFilter(f *testing.F) {
 			t.Errorf("%q became %q with status %d", writes, got, status)
 		}
 	})
+}
+
+// Every byte that a command can have reaches sh as it is, whatever the login
+// shell makes of quotes. A newline is between two arguments.
+func TestEveryLoginShellPassesEveryByteOn(t *testing.T) {
+	var all []byte
+	for c := 1; c < 256; c++ {
+		all = append(all, byte(c))
+	}
+	plain := string(all[:127]) // yash takes characters only
+	for _, command := range []string{string(all), plain, `'`, `\`, `!`, `\\''!!\'!\`, "", "\n", "a\n", "\n\na", "-n", "$HOME `id` $(id) ~ * {a,b} !! !$ %1", "a\\\nb!\n'c'"} {
+		for _, shell := range shells {
+			words := strings.Fields(shell)
+			if shell == "yash" && command == string(all) {
+				continue
+			}
+			line := strings.Replace(wrap(command), `read -r r;eval "$r"`, `for a do printf "%s\n" "$a";done`, 1)
+			cmd := exec.Command(words[0], append(words[1:], "-c", line)...)
+			cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=/"}
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != command+"\n" {
+				t.Errorf("%s: %q became %q, %v", shell, command, out, err)
+			}
+		}
+	}
+}
+
+// The server records how the wrapper ends: as the command did.
+func TestTheWrapperEndsAsTheCommandDid(t *testing.T) {
+	for _, row := range []struct {
+		command string
+		status  int
+		signal  syscall.Signal
+	}{
+		{"exit 0", 0, 0}, {"exit 7", 7, 0}, {"exit 143", 143, 0}, {"exit 147", 147, 0}, {"exit 255", 255, 0},
+		{"kill -TERM $$", 0, syscall.SIGTERM}, {"kill -KILL $$", 0, syscall.SIGKILL}, {"kill -HUP $$", 0, syscall.SIGHUP},
+		{"kill -INT $$", 0, syscall.SIGINT}, {"kill -SEGV $$", 0, syscall.SIGSEGV},
+	} {
+		m := newMarker()
+		cmd := exec.Command("bash", "-c", strings.ReplaceAll(wrap(row.command), "/bin/sh", "dash"))
+		cmd.Stdin = connection(t, m.script())
+		cmd.Env = []string{"PATH=/usr/bin:/bin", "SHELL=/bin/bash"}
+		cmd.Run()
+		status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if row.signal != 0 && (!status.Signaled() || status.Signal() != row.signal) || row.signal == 0 && status.ExitStatus() != row.status {
+			t.Errorf("%q: the wrapper ended with %v", row.command, cmd.ProcessState)
+		}
+	}
+}
+
+// A marker that a command got hold of in time changes nothing: the shell's own
+// comes last. On the output it is output, where standard error is apart.
+func TestTheLastMarkerHolds(t *testing.T) {
+	m := newMarker()
+	forged := string(m.begin) + "0\n"
+	if _, status := pass(t, m, "x"+forged+"y"+forged, string(m.begin)+"7\n"); status != 7 {
+		t.Errorf("status %d, want 7", status)
+	}
+	var out bytes.Buffer
+	f := &filter{marker: m, out: &out, off: func() bool { return true }}
+	f.Write([]byte(forged))
+	if f.flush(); f.found || out.String() != forged {
+		t.Errorf("output %q, status %v", out.String(), f.found)
+	}
 }

@@ -89,6 +89,12 @@ func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd
 
 // copyStdin passes on the command's input, and then its end, as half a close.
 func (s *Session) copyStdin() {
+	if len(s.Head) > 0 {
+		if _, err := s.stdout.conn.Write(s.Head); err != nil {
+			s.client.trace("input is not read any more: %v", err)
+			return
+		}
+	}
 	if s.Stdin != nil {
 		buf := make([]byte, chunk)
 		for {

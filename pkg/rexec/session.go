@@ -23,6 +23,10 @@ type Session struct {
 	// its output is, and a Read of Stdin may then still be under way.
 	Stdin io.Reader
 
+	// Head is sent before Stdin and is no part of it: a command that was
+	// wrapped reads it first. That the server left it unread excuses nothing.
+	Head []byte
+
 	// Stdout and Stderr take what the command writes, as it comes and
 	// unbuffered; a slow writer slows the command down. nil discards. Without
 	// a stderr connection everything goes to Stdout. They are written to from
