@@ -5,6 +5,7 @@ package rexec
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -39,6 +40,12 @@ type Client struct {
 	// StderrPorts are the local ports the stderr connection may come in on:
 	// what a firewall lets through. The zero value lets the kernel choose.
 	StderrPorts PortRange
+
+	// StderrFrom is where the stderr connection may come from besides the
+	// server's address: a server with several addresses, or behind address
+	// translation, connects from another. Whoever is in these networks can
+	// take the connection's place.
+	StderrFrom []netip.Prefix
 
 	// StderrTimeout is how long to wait for the stderr connection. 0:
 	// DefaultStderrTimeout. With StderrAuto never more than half of Timeout.
@@ -78,6 +85,11 @@ type Quirks struct {
 	// byte, not even when it arrives first (GNU's servers since 1.9.2 send it
 	// there).
 	StatusOnPrimary bool
+	// StatusOnStderr: the status byte comes on the stderr connection if there
+	// is one, and all that comes on the primary is the command's. GNU's
+	// servers need it only for output that begins with a NUL, which may
+	// overtake the status byte.
+	StatusOnStderr bool
 }
 
 // Command prepares a session that runs command by the user's shell on the

@@ -115,6 +115,9 @@ func (s *Session) copyStdin() {
 			}
 		}
 	}
+	if s.KeepOpen {
+		return
+	}
 	if conn, ok := s.stdout.conn.(interface{ CloseWrite() error }); ok {
 		conn.CloseWrite()
 	}

@@ -3,6 +3,7 @@ package rexec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -24,7 +25,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	where := net.JoinHostPort(name, strconv.Itoa(c.port()))
 	addrs, err := c.lookup(ctx, name)
 	if err != nil {
-		return nil, &DialError{Addr: where, Err: err}
+		return nil, &DialError{Addr: name, Err: err}
 	}
 	pause := firstPause
 	for try := 0; ; try++ {
@@ -33,19 +34,26 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 			return conn, nil
 		}
 		if try == retries || !errors.Is(err, errRefused) {
-			return nil, &DialError{Addr: where, Err: err}
+			return nil, &DialError{Addr: where, Port: c.port(), Err: err}
 		}
 		c.trace("connection refused, trying again in %v (%d of %d)", pause, try+1, retries)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, &DialError{Addr: where, Err: err}
+			return nil, &DialError{Addr: where, Port: c.port(), Err: err}
 		}
 		pause *= 2
 	}
 }
 
 func (c *Client) lookup(ctx context.Context, name string) ([]netip.AddrPort, error) {
+	if ip, err := netip.ParseAddr(name); err == nil { // a resolver would lose its zone
+		ip = ip.Unmap()
+		if c.Network == "tcp4" && !ip.Is4() || c.Network == "tcp6" && ip.Is4() {
+			return nil, fmt.Errorf("%s is not an address of %s", name, map[string]string{"tcp4": "IPv4", "tcp6": "IPv6"}[c.Network])
+		}
+		return []netip.AddrPort{netip.AddrPortFrom(ip, uint16(c.port()))}, nil
+	}
 	network := "ip" + strings.TrimPrefix(c.Network, "tcp")
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
 	if err != nil {
@@ -65,6 +73,7 @@ func (c *Client) lookup(ctx context.Context, name string) ([]netip.AddrPort, err
 func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
+		addr netip.Addr
 		err  error
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -79,7 +88,7 @@ func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 		go func() {
 			conn, err := dialer.DialContext(ctx, "tcp", addr.String())
 			select {
-			case results <- result{conn, err}:
+			case results <- result{conn, addr.Addr(), err}:
 			case <-ctx.Done():
 				if conn != nil {
 					conn.Close()
@@ -88,7 +97,7 @@ func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 		}()
 	}
 	next()
-	var all []error
+	var all triedAddresses
 	for failed < len(addrs) {
 		var late <-chan time.Time
 		if started < len(addrs) {
@@ -101,15 +110,18 @@ func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 				return r.conn, nil
 			}
 			failed++
-			all = append(all, r.err)
+			all = append(all, triedAddress{r.addr, r.err})
 			if started < len(addrs) {
 				next()
 			}
 		case <-late:
 			next()
 		case <-ctx.Done():
-			return nil, errors.Join(append(all, ctx.Err())...)
+			for _, addr := range addrs[len(all):] { // whichever they are: the time is up for all that have not answered
+				all = append(all, triedAddress{addr.Addr(), ctx.Err()})
+			}
+			return nil, all
 		}
 	}
-	return nil, errors.Join(all...)
+	return nil, all
 }

@@ -1,10 +1,14 @@
 package rexec
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // A RefusedError is the server's no: it answered, and will not run the
@@ -38,6 +42,24 @@ func (e *RefusedError) Reason() string {
 	return text
 }
 
+// aboutStderr reports whether the server said that it has no way to the stderr
+// port, or does not go there.
+func (e *RefusedError) aboutStderr() bool {
+	return strings.Contains(strings.ToLower(e.Text), "stderr") || e.CannotConnect()
+}
+
+// CannotConnect reports whether the server said that it could not connect to
+// the stderr port.
+func (e *RefusedError) CannotConnect() bool {
+	text := strings.ToLower(e.Text)
+	for _, words := range []string{"cannot connect", "can't connect", "connect to", "connect:", "connect failed", "unreachable", "no route", "timed out"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
 // isMessageNumber tells an AIX message number: four digits, a hyphen, three
 // digits ("0826-604"), possibly with a colon behind it.
 func isMessageNumber(word string) bool {
@@ -57,15 +79,76 @@ func isMessageNumber(word string) bool {
 // stderr connection that the server should have made. No command was run.
 type DialError struct {
 	Addr   string // where to, "host:port"; for the stderr connection the address listened on
+	Port   int    // of the primary connection; 0: the host was not even found
 	Stderr bool   // the stderr connection
 	Err    error
+
+	// Strangers connected to the stderr port and were hung up on: their
+	// addresses are neither the server's nor in Client.StderrFrom. One of them
+	// may be the server under another address.
+	Strangers []netip.Addr
 }
 
 func (e *DialError) Error() string {
-	if e.Stderr {
-		return fmt.Sprintf("accept stderr connection on %s: %v", e.Addr, e.Err)
+	switch {
+	case len(e.Strangers) > 0:
+		return fmt.Sprintf("accept stderr connection on %s: it came from %v, which is not the server's address: %s", e.Addr, e.Strangers, Cause(e.Err))
+	case e.Stderr:
+		return fmt.Sprintf("accept stderr connection on %s: %s", e.Addr, Cause(e.Err))
 	}
-	return fmt.Sprintf("connect to %s: %v", e.Addr, e.Err)
+	return fmt.Sprintf("connect to %s: %s", e.Addr, Cause(e.Err))
+}
+
+// Cause is what the system says of a failed connection, without the calls and
+// addresses that package net puts before it.
+func Cause(err error) string {
+	var number syscall.Errno
+	var name *net.DNSError
+	var tried triedAddresses
+	var dial *DialError
+	switch {
+	case errors.As(err, &dial):
+		return Cause(dial.Err)
+	case errors.As(err, &tried):
+		return tried.Error()
+	case errors.As(err, &name):
+		return name.Err
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.As(err, &number):
+		return number.Error()
+	}
+	return err.Error()
+}
+
+// triedAddresses are all addresses of a host and why each did not do.
+type triedAddresses []triedAddress
+
+type triedAddress struct {
+	addr netip.Addr
+	err  error
+}
+
+func (t triedAddresses) Error() string {
+	same := true
+	var all []string
+	for _, one := range t {
+		cause := Cause(one.err)
+		same = same && cause == Cause(t[0].err)
+		all = append(all, fmt.Sprintf("%s (%v)", cause, one.addr))
+	}
+	if same {
+		return Cause(t[0].err)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (t triedAddresses) Unwrap() []error {
+	var all []error
+	for _, one := range t {
+		all = append(all, one.err)
+	}
+	return all
 }
 
 func (e *DialError) Unwrap() error { return e.Err }
@@ -86,8 +169,27 @@ var (
 	ErrNoStderr   = errors.New("no stderr connection to send a signal on")
 	ErrNotStarted = errors.New("session not started")
 	ErrStarted    = errors.New("session already started")
-	errNotInTime  = errors.New("the server did not connect in time")
+	ErrNotInTime  = errors.New("the server did not connect in time") // for stderr, in a DialError
 )
+
+// A BannerError says that the server began with something other than a status
+// byte: it speaks another protocol, or sends no status byte.
+type BannerError struct{ Line string }
+
+func (e *BannerError) Error() string {
+	return fmt.Sprintf("the server began with %.200q", e.Line)
+}
+
+// OtherProtocol reports whether the line is how servers of well-known other
+// protocols begin.
+func (e *BannerError) OtherProtocol() bool {
+	for _, begin := range []string{"SSH-", "HTTP/", "220", "+OK", "* OK", "RFB ", "<!DOCTYPE", "<html", "\xff\xfb", "\xff\xfd"} {
+		if strings.HasPrefix(e.Line, begin) {
+			return true
+		}
+	}
+	return false
+}
 
 // Printable makes remote text fit for a terminal: lines are joined, whatever
 // is not a printable character becomes an escape as in Go's syntax, and the

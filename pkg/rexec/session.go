@@ -27,6 +27,11 @@ type Session struct {
 	// wrapped reads it first. That the server left it unread excuses nothing.
 	Head []byte
 
+	// KeepOpen leaves the connection's sending side open after the end of
+	// Stdin, for servers and tunnels that take its end for the end of
+	// everything. The command does not see the end of its input.
+	KeepOpen bool
+
 	// Stdout and Stderr take what the command writes, as it comes and
 	// unbuffered; a slow writer slows the command down. nil discards. Without
 	// a stderr connection everything goes to Stdout. They are written to from
@@ -42,6 +47,8 @@ type Session struct {
 	stdout  *stream
 	stderr  *stream // nil without a stderr connection
 
+	abandoned sync.Mutex  // one at a time
+	portSent  atomic.Bool // and nothing else yet
 	closeOnce sync.Once
 	stop      func() bool // forget the context
 	signals   sync.Mutex  // one writer at a time
@@ -90,7 +97,10 @@ func (s *Session) start(ctx context.Context, wantStderr bool) error {
 	}
 	s.closeOnce, s.stderr = sync.Once{}, nil
 	s.stdout = newStream(primary)
-	unwatch := context.AfterFunc(ctx, func() { primary.Close() }) // ends a write that is stuck
+	unwatch := context.AfterFunc(ctx, func() { // ends a write that is stuck
+		s.abandon(primary)
+		primary.Close()
+	})
 	err = s.converse(ctx, wantStderr, request)
 	if !unwatch() { // what went wrong is that the connection was closed
 		err = timeUp(err, ctx.Err())
@@ -125,7 +135,7 @@ func timeUp(err, cause error) error {
 // password and command, the status byte.
 func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte) error {
 	primary := s.stdout.conn
-	if !wantStderr {
+	if !wantStderr || s.client.Stderr == StderrAuto && s.client.Quirks.NoStatus { // such a server would not say no
 		return s.ask(ctx, append([]byte{0}, request...))
 	}
 	listener, err := s.client.listenStderr(primary)
@@ -137,42 +147,28 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 	if s.client.Quirks.LateStderr {
 		port = append(port, request...)
 	}
+	s.portSent.Store(!s.client.Quirks.LateStderr)
 	if err := s.send(port, "send stderr port"); err != nil {
 		return err
 	}
-	conn, first, err := s.client.acceptStderr(ctx, listener, primary.RemoteAddr(), s.stdout.opening())
+	came, err := s.client.acceptStderr(ctx, listener, primary.RemoteAddr(), s.stdout.opening())
 	if err != nil {
+		s.abandon(primary)
 		return err
 	}
-	if conn == nil {
-		return s.answeredBeforeStderr(first, listener.Addr().String())
+	s.portSent.Store(false)
+	if came.conn == nil {
+		return s.answeredBeforeStderr(came, listener.Addr().String())
 	}
-	s.stderr = newStream(conn)
-	defer context.AfterFunc(ctx, func() { conn.Close() })() // ends a refusal there that never does
-	if first.some() {
-		s.stdout.giveBack(first)
+	s.stderr = newStream(came.conn)
+	defer context.AfterFunc(ctx, func() { came.conn.Close() })() // ends a refusal there that never does
+	if came.answer.some() {
+		s.stdout.giveBack(came.answer)
 	}
 	if s.client.Quirks.LateStderr {
 		request = nil
 	}
 	return s.ask(ctx, request)
-}
-
-// answeredBeforeStderr is when the server spoke, or hung up, instead of
-// connecting. It knows no more than the port at that time, so it is the port
-// that it cannot reach or does not want; unless it connects late.
-func (s *Session) answeredBeforeStderr(first opening, port string) error {
-	late := s.client.Quirks.LateStderr // it has read the whole request
-	switch err := s.onPrimary(first, opening{}); {
-	case err != nil && late:
-		return err
-	case err != nil:
-		return &DialError{Addr: port, Stderr: true, Err: err}
-	case !late:
-		return &ProtocolError{"accept stderr connection", errors.New("the server said yes before it was told what to run")}
-	}
-	s.client.trace("the server did not connect for stderr: going on with one connection")
-	return nil
 }
 
 func (s *Session) ask(ctx context.Context, request []byte) error {
@@ -251,29 +247,6 @@ func (s *Session) Output() ([]byte, error) {
 	err := s.Run()
 	return out.Bytes(), err
 }
-
-// Signal sends a signal to the command, by its number on the server's system.
-// It may be called at any time, also while Start is under way; it is then
-// ErrNotStarted. Without a stderr connection it is ErrNoStderr.
-func (s *Session) Signal(number byte) error {
-	s.signals.Lock()
-	defer s.signals.Unlock()
-	if !s.running {
-		return ErrNotStarted
-	}
-	if s.stderr == nil {
-		return ErrNoStderr
-	}
-	s.client.trace("sending signal %d", number)
-	s.stderr.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	if _, err := s.stderr.conn.Write([]byte{number}); err != nil {
-		return fmt.Errorf("send signal %d: %w", number, err)
-	}
-	return nil
-}
-
-// HasStderr tells whether the session has a stderr connection.
-func (s *Session) HasStderr() bool { return s.stderr != nil }
 
 // Close ends a started session at once; a Wait under way returns. Start is
 // ended by its context.

@@ -3,7 +3,7 @@ package rexec
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -22,6 +22,9 @@ const (
 // but the command's output. So it is what comes first that decides, and every
 // other byte, 0 and 1 too, is the command's.
 func (s *Session) awaitStatus(ctx context.Context) error {
+	if s.client.Quirks.StatusOnStderr && s.stderr != nil {
+		return s.awaitOnStderr(ctx)
+	}
 	var early opening // of the stderr connection, if it has come
 	stderr := s.stderr.opening()
 	for {
@@ -38,8 +41,42 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 			case early.begins(wire.StatusError):
 				// A refusal if the primary now ends, else the command's.
 			case early.some():
+				select {
+				case first := <-s.stdout.opening():
+					return s.onPrimary(first, early)
+				case <-time.After(aMoment): // or words of a refusal, whose status byte comes at once
+				}
 				s.copyStderr() // before the status, so that its sender is never stuck
 			}
+		case <-ctx.Done():
+			return &ProtocolError{"read status byte", ctx.Err()}
+		}
+	}
+}
+
+// awaitOnStderr waits for the status byte where the quirk says that it comes.
+func (s *Session) awaitOnStderr(ctx context.Context) error {
+	primary := s.stdout.opening()
+	for {
+		select {
+		case first := <-s.stderr.opening():
+			s.stderr.keep(first.data)
+			switch {
+			case first.begins(wire.StatusOK):
+				s.stderr.keep(first.data[1:])
+				s.client.trace("status byte 0 on the stderr connection")
+				return nil
+			case first.begins(wire.StatusError):
+				s.stderr.keep(first.data[1:])
+				return s.refusal(s.stderr)
+			case first.some():
+				return &ProtocolError{"read status byte on the stderr connection", &BannerError{Line: string(first.data)}}
+			}
+			s.client.trace("end of the stderr connection before a status byte: %v", first.err)
+			return &RefusedError{}
+		case first := <-primary:
+			primary = nil
+			s.stdout.giveBack(first)
 		case <-ctx.Done():
 			return &ProtocolError{"read status byte", ctx.Err()}
 		}
@@ -74,10 +111,13 @@ func (s *Session) onPrimary(first, early opening) error {
 	switch {
 	case first.begins(wire.StatusError):
 		s.stdout.keep(first.data[1:])
+		if len(s.stdout.held) == 0 && s.stderr != nil && !s.stderrCopied {
+			return s.refusalOnEither(early)
+		}
 		return s.refusal(s.stdout)
 	case first.some():
 		line, _ := readRefusal(s.stdout, s.stdout.conn.SetReadDeadline)
-		return &ProtocolError{"read status byte", fmt.Errorf("the server began with %.200q", line)}
+		return &ProtocolError{"read status byte", &BannerError{Line: line}}
 	case early.begins(wire.StatusError):
 		s.stderr.keep(early.data[1:])
 		return s.refusal(s.stderr)
@@ -114,6 +154,38 @@ func (s *Session) refusal(from *stream) error {
 	return &RefusedError{Text: text}
 }
 
+// refusalOnEither is when a byte 1 came alone: the words are on the primary
+// connection as ever, or on the stderr connection (Indy, iSphere).
+func (s *Session) refusalOnEither(early opening) error {
+	primary, stderr := make(chan error, 1), make(chan error, 1)
+	go func() { primary <- s.refusal(s.stdout) }()
+	if early.some() { // given back already
+		go func() { stderr <- s.refusal(s.stderr) }()
+	} else if opening := s.stderr.opening(); opening != nil {
+		go func() {
+			if first := <-opening; first.some() {
+				s.stderr.keep(first.data)
+				stderr <- s.refusal(s.stderr)
+			}
+		}()
+	}
+	select {
+	case err := <-primary:
+		var refused *RefusedError
+		if !errors.As(err, &refused) || refused.Text != "" {
+			return err
+		}
+		select {
+		case words := <-stderr:
+			return words
+		case <-time.After(aMoment):
+		}
+		return err
+	case words := <-stderr:
+		return words
+	}
+}
+
 // readRefusal reads what follows the status byte 1: to the end of file or, as
 // not every server closes at once, to a moment after the first line.
 func readRefusal(r io.Reader, setDeadline func(time.Time) error) (string, error) {
@@ -138,7 +210,7 @@ func readRefusal(r io.Reader, setDeadline func(time.Time) error) (string, error)
 // cleanRefusal takes the lines out of a refusal. OpenVMS ends them with CR, LF
 // and a NUL; what would follow a NUL is no text.
 func cleanRefusal(raw []byte) string {
-	raw = raw[:min(len(raw), maxRefusal)]
+	raw = bytes.TrimPrefix(raw[:min(len(raw), maxRefusal)], []byte{wire.StatusError}) // on both connections
 	raw, _, _ = bytes.Cut(raw, []byte{0})
 	var lines []string
 	for line := range strings.Lines(string(raw)) {
