@@ -80,6 +80,7 @@ func execute(opts *options, who credentials) int {
 		command = wrap(command)
 	}
 	session := client.Command(ctx, command)
+	session.KeepOpen = opts.keepInputOpen
 	session.Stdin, session.Stdout, session.Stderr = opts.input(), os.Stdout, os.Stderr
 	marker := newMarker()
 	stdout, stderr := &filter{marker: marker, out: os.Stdout, off: session.HasStderr}, &filter{marker: marker, out: os.Stderr}
@@ -124,53 +125,37 @@ func conclude(ctx context.Context, opts *options, err error, relay *relay, end *
 	case end.found && (err == nil || errors.Is(err, context.DeadlineExceeded)): // what it left behind was cut off, not its own output
 		return end.status
 	case err != nil:
-		return report(ctx, opts, err)
+		status := report(ctx, opts, err)
+		if endedHere(err) {
+			leftRunning(opts)
+		}
+		return status
 	case signal != 0:
 		return 128 + signal
 	case opts.status:
-		return complain(fmt.Errorf("%s: no exit status came back: the command's shell was killed, or the host has no POSIX shell", opts.host))
+		return complain(fmt.Errorf("%s: no exit status came back: the connection ended early, the command's shell was killed, or the host has no POSIX shell%s", opts.host, mixedIn(opts)))
 	}
 	return 0
 }
 
-// report says what went wrong in words that help, and gives the exit status.
-func report(ctx context.Context, opts *options, err error) int {
-	var refused *rexec.RefusedError
-	var dial *rexec.DialError
-	status := exitFailed
-	switch {
-	case errors.As(err, &refused):
-		if !opts.status {
-			status = exitRefused
-		}
-		text := rexec.Printable(refused.Reason())
-		if text == "" {
-			text = "the server closed the connection without a word (some do when they refuse a login)"
-		}
-		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, text)
-	case errors.As(err, &dial) && dial.Stderr:
-		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n", opts.host, err)
-	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
-		fmt.Fprintf(os.Stderr, "rexec: %s: %s\n", opts.host, timedOut(ctx, opts, err))
-	default:
-		fmt.Fprintf(os.Stderr, "rexec: %s: %v\n", opts.host, err)
+// mixedIn is one more reason why a status can be missing.
+func mixedIn(opts *options) string {
+	if opts.stderr == rexec.StderrYes {
+		return ""
 	}
-	if errors.As(err, &dial) && dial.Stderr {
-		fmt.Fprintln(os.Stderr, "rexec: a firewall or address translation may be in the way of the stderr connection: -a does without, --stderr-port chooses its port")
-	}
-	return status
+	return "; with one connection (-a), a server that discards standard error loses the status too"
 }
 
-// timedOut says which limit it was.
-func timedOut(ctx context.Context, opts *options, err error) string {
-	var dial *rexec.DialError
-	switch {
-	case ctx.Err() != nil:
-		return fmt.Sprintf("the command did not end within %v (-T): connection closed", opts.timeout)
-	case errors.As(err, &dial):
-		return fmt.Sprintf("%s did not answer within %v (-t)", dial.Addr, opts.connectLimit())
-	}
-	return fmt.Sprintf("connected, but the server did not start the command within %v (-t): it may want its stderr connection later (-q late-stderr), or send no status byte (-q no-status)", opts.connectLimit())
+// endedHere reports whether the session ended before its command is known to
+// have.
+func endedHere(err error) bool {
+	_, lost := errors.AsType[*rexec.ProtocolError](err)
+	return lost || errors.Is(err, context.DeadlineExceeded)
+}
+
+// leftRunning says what servers do when the client goes.
+func leftRunning(opts *options) {
+	fmt.Fprintf(os.Stderr, "rexec: %s: the command may have been left running\n", opts.host)
 }
 
 // input is what the command reads.
@@ -205,7 +190,7 @@ func (o *options) client(who credentials) *rexec.Client {
 		Host: o.host, Port: o.port, Network: o.network,
 		User: who.user, Password: who.password,
 		Timeout: o.connectTimeout,
-		Stderr:  o.stderr, StderrPorts: o.stderrPorts, StderrTimeout: o.stderrTimeout,
+		Stderr:  o.stderr, StderrPorts: o.stderrPorts, StderrFrom: o.stderrFrom, StderrTimeout: o.stderrTimeout,
 		Quirks: o.quirks,
 	}
 	if o.trace {

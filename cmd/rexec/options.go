@@ -3,11 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"net/netip"
 	"strings"
 	"time"
 
 	"rexecd/pkg/rexec"
+	"rexecd/pkg/settings"
 )
 
 // options are the command line, completed from the settings file.
@@ -29,6 +30,7 @@ type options struct {
 	stderr      rexec.StderrMode
 	hasStderr   bool
 	stderrPorts rexec.PortRange
+	stderrFrom  []netip.Prefix
 	quirks      rexec.Quirks
 
 	connectTimeout time.Duration
@@ -36,7 +38,9 @@ type options struct {
 	timeout        time.Duration
 
 	noInput, nullInput bool // -i, -N
+	keepInputOpen      bool // -c
 	noSignals          bool
+	rshSignals         bool // -b
 	bsdSignals         bool
 	status             bool
 	trace              bool
@@ -58,7 +62,9 @@ func optionTable() []option {
 		{'4', "ipv4", false, func(o *options, _ string) error { o.network = "tcp4"; return nil }},
 		{'6', "ipv6", false, func(o *options, _ string) error { o.network = "tcp6"; return nil }},
 		{'a', "no-stderr", false, func(o *options, _ string) error { return o.setStderr("no") }},
+		{'b', "rsh-signals", false, func(o *options, _ string) error { return o.flag(&o.rshSignals) }},
 		{'B', "batch", false, func(o *options, _ string) error { return o.flag(&o.batch) }},
+		{'c', "keep-input-open", false, func(o *options, _ string) error { return o.flag(&o.keepInputOpen) }},
 		{'d', "trace", false, func(o *options, _ string) error { return o.flag(&o.trace) }},
 		{'h', "help", false, func(o *options, _ string) error { return o.flag(&o.help) }},
 		{'i', "no-input", false, func(o *options, _ string) error { return o.flag(&o.noInput) }},
@@ -72,6 +78,7 @@ func optionTable() []option {
 		{'s', "no-signals", false, func(o *options, _ string) error { return o.flag(&o.noSignals) }},
 		{0, "status", false, func(o *options, _ string) error { return o.flag(&o.status) }},
 		{0, "stderr", true, (*options).setStderr},
+		{0, "stderr-from", true, func(o *options, v string) (err error) { o.stderrFrom, err = settings.ParseFrom(v); return }},
 		{0, "stderr-port", true, func(o *options, v string) (err error) { o.stderrPorts, err = parsePorts(v); return }},
 		{'t', "connect-timeout", true, func(o *options, v string) (err error) { o.connectTimeout, err = parseTime(v); return }},
 		{'T', "timeout", true, func(o *options, v string) (err error) { o.timeout, err = parseTime(v); return }},
@@ -93,8 +100,8 @@ func parseArgs(argv []string) (options, error) {
 		return o, errors.New("no host given: rexec [options] host command [arg...]")
 	}
 	o.host = rest[0]
-	if o.host == "" {
-		return o, errors.New("the host's name is empty")
+	if err := checkHost(o.host); err != nil {
+		return o, err
 	}
 	rest, err = parseOptions(&o, table, rest[1:])
 	if err != nil || o.help || o.version {
@@ -219,10 +226,12 @@ func (o *options) setQuirks(value string) error {
 			o.quirks.LateStderr = true
 		case "status-on-primary":
 			o.quirks.StatusOnPrimary = true
+		case "status-on-stderr":
+			o.quirks.StatusOnStderr = true
 		case "bsd-signals":
 			o.bsdSignals = true
 		default:
-			return fmt.Errorf("%q is not no-status, late-stderr, status-on-primary or bsd-signals", quirk)
+			return fmt.Errorf("%q is not no-status, late-stderr, status-on-primary, status-on-stderr or bsd-signals", quirk)
 		}
 	}
 	return nil
@@ -235,6 +244,10 @@ func (o *options) check() error {
 		return errors.New("-p and --password-file: only one can give the password")
 	case o.noInput && o.nullInput:
 		return errors.New("-i and -N: the command's input is left open by one and ended by the other")
+	case o.keepInputOpen && o.nullInput:
+		return errors.New("-c and -N: the command's input is left open by one and ended by the other")
+	case o.quirks.StatusOnPrimary && o.quirks.StatusOnStderr:
+		return errors.New("-q status-on-primary and status-on-stderr: the status byte comes on one connection")
 	}
 	return nil
 }
@@ -245,44 +258,4 @@ func (o *options) connectLimit() time.Duration {
 		return o.connectTimeout
 	}
 	return rexec.DefaultTimeout
-}
-
-func parsePort(value string) (int, error) {
-	port, err := strconv.ParseUint(value, 10, 16)
-	if err != nil || port == 0 {
-		return 0, fmt.Errorf("%q is not a port: 1 to 65535", value)
-	}
-	return int(port), nil
-}
-
-func parsePorts(value string) (rexec.PortRange, error) {
-	low, high, isRange := strings.Cut(value, "-")
-	if !isRange {
-		high = low
-	}
-	first, err := parsePort(low)
-	if err != nil {
-		return rexec.PortRange{}, err
-	}
-	last, err := parsePort(high)
-	if err != nil {
-		return rexec.PortRange{}, err
-	}
-	if last < first {
-		return rexec.PortRange{}, fmt.Errorf("%q ends before it begins", value)
-	}
-	return rexec.PortRange{First: first, Last: last}, nil
-}
-
-// parseTime reads seconds, or a number with its unit as in 1m30s.
-func parseTime(value string) (time.Duration, error) {
-	text := value
-	if _, err := strconv.ParseFloat(value, 64); err == nil {
-		text += "s"
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("%q is not a time: seconds, or 500ms, 30s, 1m30s", value)
-	}
-	return d, nil
 }

@@ -184,8 +184,11 @@ func TestStatusOfASignalledCommand(t *testing.T) {
 
 // -s, and one connection: signals end rexec here.
 func TestSignalsStayHere(t *testing.T) {
-	for _, option := range []string{"-s", "-a"} {
+	for _, option := range []string{"-s", "-a", "-b"} {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1} {
+			if option == "-b" && signal != syscall.SIGUSR1 {
+				continue // these go to the command
+			}
 			var out lockedBuffer
 			cmd := running(t, server(t, "standard"), &out, option, "127.0.0.1", `echo ready; while sleep 0.1; do echo; done`)
 			cmd.Process.Signal(signal)

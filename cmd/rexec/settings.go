@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"strings"
 
 	"rexecd/pkg/rexec"
 	"rexecd/pkg/settings"
@@ -17,6 +18,9 @@ func (o *options) complete(set *settings.Client) {
 	o.timeout = cmp.Or(o.timeout, set.Timeout)
 	o.stderrTimeout = set.StderrTimeout
 	o.stderrPorts = cmp.Or(o.stderrPorts, rexec.PortRange(set.StderrPorts))
+	if o.stderrFrom == nil {
+		o.stderrFrom = set.StderrFromOf(strings.TrimSuffix(strings.TrimPrefix(o.host, "["), "]"))
+	}
 	if !o.hasStderr {
 		o.stderr = map[settings.StderrMode]rexec.StderrMode{
 			settings.StderrYes: rexec.StderrYes, settings.StderrNo: rexec.StderrNo, settings.StderrAuto: rexec.StderrAuto,

@@ -13,7 +13,8 @@ import (
 // connection, in the numbering of the server's system. Until the command runs,
 // with one connection and with -s they do here what they do to any program.
 type relay struct {
-	session *rexec.Session // nil: signals stay here
+	opts    *options
+	session *rexec.Session
 	bsd     bool
 	signals chan os.Signal
 	done    chan struct{}
@@ -31,10 +32,7 @@ const enough = 3
 // relaySignals begins. It is called before the session is started: whoever
 // sees the command's first output can be sure that signals go there.
 func relaySignals(o *options, session *rexec.Session) *relay {
-	r := &relay{session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16), done: make(chan struct{}), count: map[int]int{}}
-	if o.noSignals {
-		r.session = nil
-	}
+	r := &relay{opts: o, session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16), done: make(chan struct{}), count: map[int]int{}}
 	for _, forwarded := range forwardedSignals() {
 		if !signal.Ignored(forwarded) { // nohup(1) meant it
 			signal.Notify(r.signals, forwarded)
@@ -55,12 +53,16 @@ func relaySignals(o *options, session *rexec.Session) *relay {
 
 func (r *relay) take(got os.Signal) {
 	number := signalNumber(got)
-	err := rexec.ErrNoStderr
-	if r.session != nil {
-		err = r.session.Signal(wireNumber(got, r.bsd))
+	wire := wireNumber(got, r.bsd)
+	if r.opts.noSignals || r.opts.rshSignals && !rshPassesOn(got) {
+		wire = 0
 	}
-	stays := errors.Is(err, rexec.ErrNoStderr) || errors.Is(err, rexec.ErrNotStarted)
+	err := r.session.Signal(wire)
+	stays := wire == 0 || errors.Is(err, rexec.ErrNoStderr) || errors.Is(err, rexec.ErrNotStarted)
 	if stays && !isJobControl(got) || r.note(got) >= enough {
+		if !errors.Is(err, rexec.ErrNotStarted) {
+			leftRunning(r.opts)
+		}
 		os.Exit(128 + number)
 	}
 	stopHere(got)

@@ -58,6 +58,11 @@ func endsPrograms(got os.Signal) bool {
 	return got == syscall.SIGHUP || got == syscall.SIGINT || got == syscall.SIGQUIT || got == syscall.SIGTERM
 }
 
+// rshPassesOn is what BSD's rsh passes on, and rexec with -b.
+func rshPassesOn(got os.Signal) bool {
+	return got == syscall.SIGINT || got == syscall.SIGQUIT || got == syscall.SIGTERM
+}
+
 // stopHere stops rexec itself on the terminal's stop key, so that the shell
 // that started it gets its prompt.
 func stopHere(got os.Signal) {

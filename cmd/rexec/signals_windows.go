@@ -17,6 +17,8 @@ func signalNumber(got os.Signal) int {
 
 func endsPrograms(os.Signal) bool { return true }
 
+func rshPassesOn(os.Signal) bool { return true }
+
 func stopHere(os.Signal) {}
 
 func isJobControl(os.Signal) bool { return false }

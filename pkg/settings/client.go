@@ -2,7 +2,10 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +21,37 @@ type Client struct {
 	ConnectTimeout      time.Duration
 	Timeout             time.Duration // 0: no limit
 	Stderr              StderrMode
+	StderrFrom          []netip.Prefix // who may make that connection, besides the server's own address
 	StderrPorts         Ports
 	StderrTimeout       time.Duration
+	Hosts               []*Host
+}
+
+// Host holds the table [host."NAME"].
+type Host struct {
+	Name       string // in lower case
+	StderrFrom []netip.Prefix
+}
+
+// StderrFromOf returns the setting for a host, named as on the command line.
+func (c *Client) StderrFromOf(host string) []netip.Prefix {
+	for _, h := range c.Hosts {
+		if h.Name == strings.ToLower(host) && h.StderrFrom != nil {
+			return h.StderrFrom
+		}
+	}
+	return c.StderrFrom
+}
+
+// host returns the keys of a host's table.
+func (c *Client) host(name string) table {
+	name = strings.ToLower(name)
+	i := slices.IndexFunc(c.Hosts, func(h *Host) bool { return h.Name == name })
+	if i < 0 {
+		i = len(c.Hosts)
+		c.Hosts = append(c.Hosts, &Host{Name: name})
+	}
+	return table{{name: "stderr_from", value: fromValue{&c.Hosts[i].StderrFrom}}}
 }
 
 // StderrMode is whether the client asks for a connection for standard error.
@@ -56,8 +88,10 @@ func (c *Client) keys() table {
 		{name: "connect_timeout", value: limit(&c.ConnectTimeout)},
 		{name: "timeout", value: limit(&c.Timeout)},
 		{name: "stderr", value: choice(&c.Stderr, StderrYes, StderrNo, StderrAuto)},
+		{name: "stderr_from", value: fromValue{&c.StderrFrom}},
 		{name: "stderr_ports", value: portsValue{&c.StderrPorts}},
 		{name: "stderr_timeout", value: limit(&c.StderrTimeout)},
+		{name: "host", table: table{{each: c.host}}},
 	}
 }
 
@@ -97,4 +131,50 @@ func (portsValue) allowed() string {
 
 func (v portsValue) String() string {
 	return strconv.Quote(strconv.Itoa(v.field.First) + "-" + strconv.Itoa(v.field.Last))
+}
+
+// A fromValue is any, or addresses and networks, as the option takes them.
+type fromValue struct{ field *[]netip.Prefix }
+
+func (v fromValue) set(n *unstable.Node) *unstable.Node {
+	if n.Kind != unstable.String {
+		return n
+	}
+	list, err := ParseFrom(string(n.Data))
+	if err != nil {
+		return n
+	}
+	*v.field = list
+	return nil
+}
+
+func (fromValue) allowed() string {
+	return `"any", or addresses and networks with commas between them, as in "192.0.2.7,2001:db8::/32"`
+}
+
+func (v fromValue) String() string {
+	words := make([]string, len(*v.field))
+	for i, network := range *v.field {
+		words[i] = network.String()
+	}
+	return strconv.Quote(strings.Join(words, ","))
+}
+
+// ParseFrom reads "any", or addresses and networks with commas between them.
+func ParseFrom(value string) ([]netip.Prefix, error) {
+	if value == "any" {
+		return []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}, nil
+	}
+	var all []netip.Prefix
+	for word := range strings.SplitSeq(value, ",") {
+		network, err := netip.ParsePrefix(word)
+		if addr, e := netip.ParseAddr(word); e == nil && addr.Zone() == "" {
+			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil || network != network.Masked() {
+			return nil, fmt.Errorf("%q is not any, an address or a network such as 192.0.2.0/24", word)
+		}
+		all = append(all, network)
+	}
+	return all, nil
 }

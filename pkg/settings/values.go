@@ -12,12 +12,13 @@ import (
 type table []key
 
 // A key is a name in a table. It has a value, or is a table itself, or a list
-// of tables.
+// of tables. Without a name it stands for every other one: each is a table.
 type key struct {
 	name  string
 	value value
 	table table  // [name]
 	list  tables // [[name]]
+	each  func(name string) table
 }
 
 // tables are a list of tables. A file that has the list replaces an earlier
@@ -43,6 +44,9 @@ func (t table) find(name string) *key {
 	for i := range t {
 		if t[i].name == name {
 			return &t[i]
+		}
+		if t[i].each != nil {
+			return &key{name: name, table: t[i].each(name)}
 		}
 	}
 	return nil

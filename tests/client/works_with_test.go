@@ -20,22 +20,24 @@ type system struct {
 	port     string
 	options  string // that its users need
 	password string
+	real     bool
 }
 
 // systems starts the real servers and those that are played.
 func systems(t *testing.T) []system {
 	t.Helper()
-	all := []system{{name: "this server"}, {name: "Debian's netkit 0.17 (rsh-server)"}}
+	all := []system{{name: "this server", real: true}, {name: "Debian's netkit 0.17 (rsh-server)", real: true}}
 	for n, h := range hosts(t) {
 		all[n].port, all[n].password = h.port, alice.Password
 	}
 	for _, played := range []struct{ way, name, options string }{
 		{"gnu", "GNU inetutils 1.9.2 and later ¹", ""},
+		{"4.4bsd", "4.4BSD ¹", ""},
 		{"late", "OpenBSD, netkit 0.09 ¹", "-q late-stderr"},
 		{"hpux", "HP-UX ¹", ""},
 		{"aix", "AIX ¹", ""},
 		{"openvms", "OpenVMS ¹", ""},
-		{"nostatus", "NuttX ¹", "-a -q no-status"},
+		{"nuttx", "NuttX ¹", "-a -c -q no-status"},
 		{"firewall", "any, behind a firewall ¹", "--stderr auto"},
 	} {
 		server, err := scripted.Start(played.way)
@@ -43,7 +45,7 @@ func systems(t *testing.T) []system {
 			t.Fatal(err)
 		}
 		t.Cleanup(server.Stop)
-		all = append(all, system{played.name, server.Port(), played.options, "pw"})
+		all = append(all, system{name: played.name, port: server.Port(), options: played.options, password: "pw"})
 	}
 	return all
 }
@@ -66,20 +68,31 @@ var tries = []struct {
 		data := make([]byte, 1<<20)
 		rand.Read(data)
 		data[0] = 0 // nothing is taken for a status byte
-		r := s.rexec(t, data, "cat")
-		return yes(bytes.Equal(r.out.Bytes(), data) && r.status == 0)
+		command, found := "cat", "yes"
+		if strings.Contains(s.options, "-c") { // cat would wait for ever
+			command, found = fmt.Sprintf("head -c %d", len(data)), "yes, but no end of input"
+		}
+		if r := s.rexec(t, data, command); !bytes.Equal(r.out.Bytes(), data) || r.status != 0 {
+			return "no"
+		}
+		return found
 	}},
 	{"standard error", func(t *testing.T, s system) string {
 		switch r := s.rexec(t, nil, "echo out; echo err >&2"); {
 		case r.out.String() == "out\n" && r.err.String() == "err\n":
-			return "apart"
+			return "separate"
 		case r.out.String() == "out\nerr\n" && r.err.Len() == 0:
 			return "mixed in"
+		case r.out.String() == "out\n" && r.err.Len() == 0:
+			return "stays there"
 		default:
 			return fmt.Sprintf("%q %q", r.out.String(), r.err.String())
 		}
 	}},
 	{"signals", func(t *testing.T, s system) string {
+		if strings.Contains(s.options, "-a") {
+			return "no"
+		}
 		h := host{address: "127.0.0.1", port: s.port}
 		options := append(strings.Fields(s.options), "-p", s.password, `trap "echo USR1; exit" USR1; echo ready; for n in $(seq 20); do sleep 0.1; done`)
 		cmd, lines := start(t, h, options...)
@@ -90,6 +103,26 @@ var tries = []struct {
 	}},
 	{"exit status", func(t *testing.T, s system) string {
 		return yes(s.rexec(t, nil, "--status", "exit 7").status == 7)
+	}},
+	{"at a second address", func(t *testing.T, s system) string {
+		if !s.real {
+			return "-"
+		}
+		if s.rexec(t, nil, "true").status != 0 {
+			return "nothing works"
+		}
+		other := func(args ...string) int {
+			r := &run{args: append([]string{lab.Client(t), "-P", s.port, "127.0.0.5"}, args...), env: append(identity(t), "REXEC_PASS="+s.password)}
+			r.do(t)
+			return r.status
+		}
+		switch {
+		case other("true") == 0:
+			return "yes"
+		case other("--stderr-from", "127.0.0.1", "true") == 0:
+			return "`--stderr-from`"
+		}
+		return "no"
 	}},
 	{"a wrong password", func(t *testing.T, s system) string {
 		r := s.rexec(t, nil, "-p", "wrong", "true")

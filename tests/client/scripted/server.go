@@ -37,9 +37,16 @@ type way struct {
 	status   string // "stderr", "none"; "" = on the primary connection
 	refusal  string // its words; "" = a silent end of file
 	noHome   bool   // refuses after the status byte
+	from     string // where its connection for stderr comes from; "" = its own address
+	first    string // what it says when it has read the port, and hangs up
+	nuttx    bool   // see nuttx.go
+	words    bool   // its refusal is a byte 1, with the words on the stderr connection
 }
 
-const bsd = "\x01Login incorrect.\n"
+const (
+	bsd   = "\x01Login incorrect.\n"
+	wrong = "\x01Password incorrect.\n" // of a user that there is
+)
 
 // ways of the systems of section 7 of the protocol, by the names that tests
 // use.
@@ -48,14 +55,27 @@ var ways = map[string]way{
 	"mute":     {mute: true},
 	"garbage":  {garbage: true},
 	"firewall": {refusal: bsd, blocked: true},
-	"silent":   {},                                                            // netkit, when PAM refuses
-	"nohome":   {refusal: bsd, noHome: true},                                  // netkit, FreeBSD, illumos
-	"gnu":      {refusal: bsd, status: "stderr"},                              // inetutils since 1.9.2
-	"late":     {refusal: bsd, late: true},                                    // OpenBSD, netkit 0.09
-	"nostatus": {status: "none", noStderr: true},                              // NuttX
+	"silent":   {},                                 // netkit, when PAM refuses
+	"nohome":   {refusal: bsd, noHome: true},       // netkit, FreeBSD, illumos
+	"gnu":      {refusal: wrong, status: "stderr"}, // inetutils since 1.9.2
+	"4.4bsd":   {refusal: wrong},                   // NetBSD's too
+	"late":     {refusal: bsd, late: true},         // OpenBSD, netkit 0.09
+	"nostatus": {status: "none", noStderr: true},
+	"nuttx":    {nuttx: true},
 	"hpux":     {refusal: "\x01rexecd: Login incorrect.\n"},                   // HP-UX
 	"aix":      {refusal: "\x01rexecd: 0826-604 The login is not correct.\n"}, // AIX
 	"openvms":  {refusal: "\x01Login incorrect.\r\n\x00"},                     // OpenVMS
+	"indy":     {refusal: "Login incorrect.\n", words: true},                  // Indy, iSphere
+	"vip":      {refusal: bsd, from: "127.0.0.2"},                             // at a second address, or behind DNAT
+	"ssh":      {first: "SSH-2.0-OpenSSH_9.2p1\r\n"},
+	"http":     {first: "HTTP/1.1 400 Bad Request\r\n\r\n"},
+	"busy":     {first: "\x01Try again.\n"},
+	"locked":   {first: "\x01Too many failed logins, try again later.\n"},
+	"crowded":  {first: "\x01Connection refused: too many failed or open logins, try again later.\n"},
+	"lowport":  {first: "\x01stderr port 600 is not permitted\n"},
+	"nostderr": {first: "\x01stderr connections are not permitted here\n"},
+	"noroute":  {first: "\x01cannot connect to stderr port 40000: Connection timed out\n"},
+	"denied":   {refusal: "\x01Permission denied.\n"},
 }
 
 // Start listens on loopback and serves until Stop.
@@ -102,12 +122,20 @@ func (s *Server) Requests() string {
 
 func (s *Server) serve(conn *net.TCPConn) {
 	defer conn.Close()
+	if s.way.nuttx {
+		s.serveNuttX(conn)
+		return
+	}
 	port := 0
 	if !s.way.mute {
 		port, _ = strconv.Atoi(field(conn))
 	}
 	if s.way.mute || s.way.blocked && port != 0 {
 		io.Copy(io.Discard, conn)
+		return
+	}
+	if s.way.first != "" {
+		io.WriteString(conn, s.way.first)
 		return
 	}
 	var stderr *net.TCPConn
@@ -128,7 +156,10 @@ func (s *Server) serve(conn *net.TCPConn) {
 	case s.way.garbage:
 		io.WriteString(conn, "220 \x1b[31mftp\x1b[0m ready\r\n")
 	case s.way.status != "none" && password != "pw" && user != "guest":
-		if s.way.status == "stderr" && stderr != nil {
+		if s.way.words && stderr != nil {
+			conn.Write([]byte{1})
+		}
+		if (s.way.status == "stderr" || s.way.words) && stderr != nil {
 			conn = stderr
 		}
 		io.WriteString(conn, s.way.refusal)
@@ -143,7 +174,11 @@ func (s *Server) connect(port int) *net.TCPConn {
 	if port == 0 || s.way.noStderr {
 		return nil
 	}
-	conn, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	var from *net.TCPAddr
+	if s.way.from != "" {
+		from = &net.TCPAddr{IP: net.ParseIP(s.way.from)}
+	}
+	conn, err := net.DialTCP("tcp", from, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	if err != nil {
 		return nil
 	}
