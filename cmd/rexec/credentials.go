@@ -15,7 +15,7 @@ import (
 type credentials struct {
 	user, password string
 	hasUser        bool
-	hasPassword    bool // an empty one may be meant
+	hasPassword    bool // it may be empty
 
 	userFrom, passwordFrom string // for the trace
 }
@@ -57,7 +57,7 @@ func findCredentials(o *options, set *settings.Client) (credentials, error) {
 		return fromTerminal(o, who)
 	}
 	if !who.hasUser {
-		who.add(credentials{user: localUser(), hasUser: true}, "who runs rexec")
+		who.add(credentials{user: localUser(), hasUser: true}, "the local user")
 	}
 	return who, nil
 }
@@ -123,7 +123,7 @@ func fromTerminal(o *options, who credentials) (credentials, error) {
 		name = localUser()
 	}
 	if o.batch {
-		return who, fmt.Errorf("no password for %s at %s, and -B says not to ask: use REXEC_PASS, .netrc or --password-file", name, o.host)
+		return who, fmt.Errorf("no password for %s at %s, and -B forbids asking: use REXEC_PASS, .netrc or --password-file", name, o.host)
 	}
 	tty, err := openTerminal()
 	if err != nil {

@@ -1,5 +1,4 @@
-// Command rexec runs a command on a host that has a rexecd(8), and is the
-// other half of that protocol as people know it: see rexec(1).
+// Command rexec runs a command on a host that runs rexecd(8): see rexec(1).
 package main
 
 import (

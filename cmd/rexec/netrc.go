@@ -170,7 +170,7 @@ func (w *netrcWords) keyword() (word string, ok bool, err error) {
 func (w *netrcWords) value(keyword string) (string, error) {
 	w.skipSpace()
 	if w.rest == "" {
-		return "", fmt.Errorf("%d: %s wants a value", w.line, keyword)
+		return "", fmt.Errorf("%d: %s needs a value", w.line, keyword)
 	}
 	return w.word()
 }

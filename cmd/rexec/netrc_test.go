@@ -51,11 +51,11 @@ func TestNetrcGrammar(t *testing.T) {
 
 func TestNetrcMistakesHaveALineAndNoSecrets(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
-		{"machine h\nlogin l\npassword", "3: password wants a value"},
-		{"machine", "1: machine wants a value"},
+		{"machine h\nlogin l\npassword", "3: password needs a value"},
+		{"machine", "1: machine needs a value"},
 		{"\nlogin l", "2: login before any machine or default"},
 		{"machine h\npassword \"s3cret\nmore", "2: a quoted word does not end"},
-		{"\n\nmacdef", "3: macdef wants a value"},
+		{"\n\nmacdef", "3: macdef needs a value"},
 		{"macdef m\na\nb\n\nlogin l", "5: login before any machine or default"},
 	} {
 		if _, err := parseNetrc(row.text); err == nil || err.Error() != row.want {

@@ -148,7 +148,7 @@ func parseLong(o *options, table []option, args []string) ([]string, error) {
 		case hasValue && !opt.takesValue:
 			return nil, fmt.Errorf("--%s takes no value", name)
 		case opt.takesValue && !hasValue && len(args) == 0:
-			return nil, fmt.Errorf("--%s wants a value", name)
+			return nil, fmt.Errorf("--%s needs a value", name)
 		case opt.takesValue && !hasValue:
 			value, args = args[0], args[1:]
 		}
@@ -175,7 +175,7 @@ func parseLetters(o *options, table []option, args []string) ([]string, error) {
 		value := letters[i+1:]
 		if value == "" {
 			if len(args) == 0 {
-				return nil, fmt.Errorf("-%c wants a value", letters[i])
+				return nil, fmt.Errorf("-%c needs a value", letters[i])
 			}
 			value, args = args[0], args[1:]
 		}

@@ -23,7 +23,7 @@ func checkPrivate(f *os.File, path string) error {
 		return nil
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to somebody else (uid %d): not used; make a copy of your own", path, owner.Uid)
+		return fmt.Errorf("%s belongs to another user (uid %d): not used; make a copy of your own", path, owner.Uid)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("%s can be opened by others (mode %03o): not used; run: chmod 600 %s", path, info.Mode().Perm(), shellWord(path))

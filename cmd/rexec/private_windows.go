@@ -2,6 +2,6 @@ package main
 
 import "os"
 
-// checkPrivate does nothing where a mode says nothing: access lists rule, and
-// a profile's folder is its owner's.
+// checkPrivate is a no-op: Windows uses access lists, not modes, and a profile
+// directory is closed to other users.
 func checkPrivate(*os.File, string) error { return nil }

@@ -165,7 +165,7 @@ func ended(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// inEveryShell tells commands that mean the same to csh and fish.
+// inEveryShell reports whether a command means the same to csh and fish.
 func inEveryShell(command string) bool {
 	switch command {
 	case "echo out", "exit 3", "echo a; exit 4", "printf no-newline", "false", "cat", "", " echo leading", "echo one\necho two\n", "sh -c 'kill -KILL $$'", "exec sh -c 'exit 9'":

@@ -52,7 +52,7 @@ func (e *RefusedError) aboutStderr() bool {
 // the stderr port.
 func (e *RefusedError) CannotConnect() bool {
 	text := strings.ToLower(e.Text)
-	for _, words := range []string{"cannot connect", "can't connect", "connect to", "connect:", "connect failed", "unreachable", "no route", "timed out"} {
+	for _, words := range []string{"cannot connect", "can't connect", "connect:", "connect failed", "unreachable", "no route", "timed out"} {
 		if strings.Contains(text, words) {
 			return true
 		}
@@ -60,8 +60,9 @@ func (e *RefusedError) CannotConnect() bool {
 	return false
 }
 
-// isMessageNumber tells an AIX message number: four digits, a hyphen, three
-// digits ("0826-604"), possibly with a colon behind it.
+// isMessageNumber reports whether word is an AIX message number: four digits, a
+// hyphen, three
+// digits ("0826-604"), possibly followed by a colon.
 func isMessageNumber(word string) bool {
 	word = strings.TrimSuffix(word, ":")
 	if len(word) != 8 || word[4] != '-' {

@@ -110,7 +110,7 @@ func (p *peer) dribble() {
 	}
 }
 
-// write tells whether the client still reads.
+// write reports whether the client still reads.
 func (p *peer) write(b []byte) bool {
 	_, err := p.primary.Write(b)
 	return err == nil

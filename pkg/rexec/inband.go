@@ -63,5 +63,5 @@ func beginsInband(read []byte) bool {
 	return false
 }
 
-// isInband tells whether all of it is there.
+// isInband reports whether all of it is there.
 func isInband(read []byte) bool { return slices.Contains(inbandRefusals[:], string(read)) }

@@ -15,7 +15,7 @@ type opening struct {
 
 func (o opening) some() bool { return len(o.data) > 0 }
 
-// begins tells whether there is a first byte and it is this one.
+// begins reports whether there is a first byte and it is this one.
 func (o opening) begins(with byte) bool { return o.some() && o.data[0] == with }
 
 // A stream is the receiving half of one connection. Its opening is read in the
