@@ -61,8 +61,7 @@ func (e *RefusedError) CannotConnect() bool {
 }
 
 // isMessageNumber reports whether word is an AIX message number: four digits, a
-// hyphen, three
-// digits ("0826-604"), possibly followed by a colon.
+// hyphen, three digits ("0826-604"), possibly followed by a colon.
 func isMessageNumber(word string) bool {
 	word = strings.TrimSuffix(word, ":")
 	if len(word) != 8 || word[4] != '-' {
