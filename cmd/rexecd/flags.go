@@ -37,12 +37,11 @@ type options struct {
 	args                                                    []string // after -penalties
 }
 
-// served are the flags that reach in.rexecd: those that it takes from others'
-// inetd.conf are dropped on the way.
+// served are the flags of in.rexecd, those of other systems' inetd.conf included.
 var served = []string{"m", "n", "config", "c", "D", "s", "S"}
 
-// verbs are what this program can be asked for, each with the flags that go with
-// it. Those of in.rexecd alone go with none: it is started by a super-server.
+// verbs are what this program can be asked for, the first that is given ruling,
+// and the flags that go with each; the last is a connection to serve.
 var verbs = []struct {
 	name string
 	with []string
