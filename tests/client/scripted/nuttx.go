@@ -34,10 +34,12 @@ func (s *Server) serveNuttX(conn *net.TCPConn) {
 		io.WriteString(conn, "nsh: exec: command not found\n")
 		return
 	}
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		return
 	}
+	syscall.CloseOnExec(pair[0])
+	syscall.CloseOnExec(pair[1])
 	syscall.SetNonblock(pair[0], true) // so that closing it ends a read
 	ours, theirs := os.NewFile(uintptr(pair[0]), "server"), os.NewFile(uintptr(pair[1]), "command")
 	cmd := exec.Command("/bin/sh", "-c", command)
