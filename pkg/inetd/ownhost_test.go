@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -105,6 +106,29 @@ func TestAForeignListenerOfThisHostIsNotConnectedTo(t *testing.T) {
 	c.DialBack(open, patience)
 	if got := end(); got != "end\n" {
 		t.Errorf("the listener: %q", got)
+	}
+}
+
+const someUID = 54321
+
+// To look into another's process takes cap_sys_ptrace, or to be its user.
+func TestAProcessIsLookedIntoWithItsUsersIDs(t *testing.T) {
+	needRoot(t)
+	cmd := exec.Command("/usr/bin/python3", "-c", "import socket, sys; s = socket.socket(); print(flush=True); sys.stdin.read()")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: someUID, Gid: someUID}}
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	look := exec.Command("setpriv", "--bounding-set", "-sys_ptrace", os.Args[0])
+	look.Env = append(os.Environ(), fmt.Sprintf("INETD_TEST_PROCESS=/proc/%d", cmd.Process.Pid), "GOCOVERDIR="+t.TempDir())
+	if got, err := look.CombinedOutput(); string(got) != "true\n" || err != nil {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 

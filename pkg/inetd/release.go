@@ -34,8 +34,8 @@ type Release struct {
 
 const (
 	// stallTime is how long nothing may be acknowledged. The kernel repeats what was
-	// lost after ever longer times: 45 seconds are what it takes to find out that an
-	// outage of 20 is over.
+	// lost after ever longer times, each twice the one before: this is what it takes
+	// to find out that an outage of twenty seconds is over.
 	stallTime = 45 * time.Second
 	// releaseTime is for what should be done at once: a stop, a call that may hang,
 	// the peer's close after ours.

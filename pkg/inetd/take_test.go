@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		fmt.Println(madeAsNobody())
 		os.Exit(0)
 	}
+	if dir := os.Getenv("INETD_TEST_PROCESS"); dir != "" {
+		fmt.Println(len(socketsOf(process{dir, someUID, someUID})) > 0)
+		os.Exit(0)
+	}
 	if address := os.Getenv("INETD_TEST_LISTEN"); address != "" {
 		os.Exit(listening(address))
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // sources are the C files that make the server's part written in C.
-var sources = []string{"start.c", "stop.c", "capabilities.c", "../login/delay.c", "../../cmd/in.rexecd/preinit/preinit.c"}
+var sources = []string{"start.c", "stop.c", "ask.c", "capabilities.c", "../login/delay.c", "../../cmd/in.rexecd/preinit/preinit.c"}
 
 func TestCompilerFindsNothingInTheCFiles(t *testing.T) {
 	for _, file := range append(sources, "testdata/driver.c") {

@@ -33,6 +33,30 @@ func TestStatusByteComesBeforeAllTheCommandSays(t *testing.T) {
 	}
 }
 
+func TestTheStreamsAreTheCommandsThreeDescriptors(t *testing.T) {
+	in, theirIn := pair(t)
+	out, theirOut := pair(t)
+	stderr, theirErr := pair(t)
+	unix.Write(in.Fd(), []byte("from in\n"))
+	c := sh("read line; echo $line; echo err >&2")
+	c.Streams = Streams{theirIn.Fd(), theirOut.Fd(), theirErr.Fd()}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirIn.Close()
+	theirOut.Close()
+	theirErr.Close()
+	if got, err := all(t, out), all(t, stderr); got != "\x00from in\n" || err != "err\n" || all(t, in) != "" {
+		t.Errorf("out %q, err %q", got, err)
+	}
+	if status, err := p.end(); status != (Status{}) || err != nil {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
+
 func TestPrimaryIsInputAndOutput(t *testing.T) {
 	r, err := begin(t, sh("cat"))
 	if err != nil {

@@ -135,6 +135,11 @@ func TestAPeerThatNeverCompletesTheSecondHandshakeEndsInTime(t *testing.T) {
 	s := serve(t, lab.Handler{Settings: "grace = 3", Address: "198.51.100.1"})
 	// A firewall that drops: to this port nothing comes back, not even a reset.
 	blackhole(t, "tcp dport 5999")
+	silent, err := net.Listen("tcp", "198.51.100.30:5999") // one of this host's ports: it must be the peer's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	c := from(t, "198.51.100.30", s.Addr)
 	begin := time.Now()
 	io.WriteString(c, "5999\x00")

@@ -62,7 +62,7 @@ func TestAHeldSocketDelaysNeitherTheRecordNorTheEnd(t *testing.T) {
 			defer release()            // before the handler's end is waited for: with -m there is no way around the lock
 			session.Signal(t, 0, 0, 0) // read while the lock is held
 			s.Log.Wait(t, "Session closed for "+u.Name)
-			s.Log.Wait(t, ": exit status 5 after 2.")
+			s.Log.Wait(t, ": exit status 5 after ")
 			if got := read(dir + "/close_session"); got != u.Name+"\n" {
 				t.Errorf("sessions closed: %q", got)
 			}
