@@ -120,12 +120,12 @@ func (p *Process) lookUp() Status {
 
 // reapSoon takes a child that is about to end. One that does not is left to init.
 func reapSoon(pid, pidfd int) {
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(tracedTime/time.Millisecond))
 	for until := time.Now().Add(tracedTime); time.Now().Before(until); {
 		if _, ended, err := wait(pid); ended || err != nil {
 			break
 		}
-		unix.Poll(fds, 10)
+		unix.Nanosleep(&unix.Timespec{Nsec: int64(10 * time.Millisecond)}, nil)
 	}
 	unix.Close(pidfd)
 }
