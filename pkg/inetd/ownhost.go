@@ -1,11 +1,14 @@
 package inetd
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -32,21 +35,22 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 	}
 	// A process that is not dumpable is root's in /proc, whoever's it is.
 	for _, owner := range []uint32{peer.uid, 0} {
-		held, both := false, false
-		for _, dir := range processes(owner) {
+		held := false
+		for _, p := range processes(owner) {
 			if time.Now().After(until) {
 				return unix.ETIMEDOUT
 			}
-			sockets := socketsOf(dir)
-			if sockets[peer.inode] {
-				held, both = true, both || listener.inode != 0 && sockets[listener.inode]
+			sockets := socketsOf(p)
+			switch {
+			case !sockets[peer.inode]:
+			case listener.inode != 0 && sockets[listener.inode]:
+				return nil
+			default:
+				held = true // by a child of the peer's, perhaps: on to the next
 			}
 		}
-		switch {
-		case both:
-			return nil
-		case held:
-			return unix.ECONNREFUSED
+		if held {
+			break
 		}
 	}
 	return unix.ECONNREFUSED
@@ -81,7 +85,8 @@ type process struct {
 	uid, gid uint32
 }
 
-// processes are the owner's.
+// processes are the owner's, the youngest first, as far as their numbers say: a
+// client is younger than most.
 func processes(owner uint32) (list []process) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -94,6 +99,7 @@ func processes(owner uint32) (list []process) {
 			list = append(list, process{dir, st.Uid, st.Gid})
 		}
 	}
+	slices.SortFunc(list, func(a, b process) int { return cmp.Or(len(b.dir)-len(a.dir), strings.Compare(b.dir, a.dir)) })
 	return list
 }
 
