@@ -175,3 +175,30 @@ func TestHAProxysHeaderIsNamedInTheLog(t *testing.T) {
 		t.Errorf("the log has %q", r["MESSAGE"])
 	}
 }
+
+// A check that connects, sends something and closes is a failure of the proxy's address, and so of everybody behind it.
+// HAProxy's plain check resets the connection before a server has accepted it.
+func TestAHealthCheckPenalisesTheProxyUnlessItIsExempt(t *testing.T) {
+	t.Parallel()
+	prepare(t)
+	n := connect(t, "")
+	const checked = "[penalties]\nnoauth = 200\nmin = 300\nmax = 600\n"
+	for port, c := range map[int]struct{ settings, want string }{
+		512: {checked, tooMany + "\n"},
+		513: {checked + "exempt = [\"" + n.public() + "\"]\n", "yes\n"},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			s, to := handle(t, lab.Handler{Path: lab.Server(t), Settings: c.settings, Address: n.server(), Port: port})
+			daemon(t, n.gateway, haproxy(t, n.private(), net.JoinHostPort(to.host, to.port)+
+				" check inter 100ms fall 1000\n  option tcp-check\n  tcp-check connect\n  tcp-check send-binary 00")...)
+			listening(t, n.gateway, 1512)
+			for i := range 4 { // two failures make the source wait, and another two records show that it goes on
+				s.Process(t, i).Wait(t)
+			}
+			got := gnu.run(t, target{n.inside, n.private(), "1512"}, alice, "echo yes", "", false)
+			if got.out != c.want {
+				t.Errorf("%+v; want %q", got, c.want)
+			}
+		})
+	}
+}
