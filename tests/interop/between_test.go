@@ -190,11 +190,11 @@ func TestAHealthCheckPenalisesTheProxyUnlessItIsExempt(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			s, to := handle(t, lab.Handler{Path: lab.Server(t), Settings: c.settings, Address: n.server(), Port: port})
 			daemon(t, n.gateway, haproxy(t, n.private(), net.JoinHostPort(to.host, to.port)+
-				" check inter 100ms fall 1000\n  option tcp-check\n  tcp-check connect\n  tcp-check send-binary 00")...)
+				" check inter 20ms fall 1000\n  option tcp-check\n  tcp-check connect\n  tcp-check send-binary 00")...)
 			listening(t, n.gateway, 1512)
-			for i := range 4 { // two failures make the source wait, and another two records show that it goes on
-				s.Process(t, i).Wait(t)
-			}
+			lab.Eventually(t, "two failed checks, after which a source waits", func() bool {
+				return strings.Count(s.Log.Raw(), "MESSAGE=Protocol error from "+n.public()) >= 2
+			})
 			got := gnu.run(t, target{n.inside, n.private(), "1512"}, alice, "echo yes", "", false)
 			if got.out != c.want {
 				t.Errorf("%+v; want %q", got, c.want)
