@@ -29,7 +29,7 @@ func TestAnOpenInputSurvivesSocatAndStunnel(t *testing.T) {
 				all.Go(func() {
 					for range 5 {
 						got, ended := attempt(t, bound, at.namespace, "", lab.Client(t), "-P", at.port, "-l", alice.Name, "-p", alice.Password,
-							"-a", "-i", at.host, "sleep 1; head -c 300000 /dev/zero | tr '\\0' x")
+							"-a", "-c", at.host, "sleep 1; head -c 300000 /dev/zero | tr '\\0' x")
 						if n := strings.Count(got.out, "x"); !ended || n != 300000 || got.status != 0 {
 							t.Errorf("%s bytes, ended %v, status %d, %q", strconv.Itoa(n), ended, got.status, got.err)
 						}
