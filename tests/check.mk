@@ -17,6 +17,7 @@ deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
 	$(call need,$$(grep -v '^\#' tests/packages.txt))
 	@tests/lab/fetch-debs build/debs $(DEBS) || { apt-get update -qq && tests/lab/fetch-debs build/debs $(DEBS); }
 	@tests/platform/build-busybox build/busybox
+	@tests/lab/build-inetutils build/inetutils
 
 # Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
 $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
@@ -79,7 +80,6 @@ check-platform: deps build
 interop-deps: deps
 	@packages=$$(grep -v '^#' tests/interop/packages.txt); \
 		tests/interop/fetch build/interop $$packages || { apt-get update -qq && tests/interop/fetch build/interop $$packages; }
-	@tests/interop/build-inetutils build/inetutils
 check-interop: interop-deps build
 	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -timeout 10m ./tests/interop
 	@echo 'make check-interop: all passed'

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,8 +31,13 @@ func systems(t *testing.T) []system {
 	for n, h := range hosts(t) {
 		all[n].port, all[n].password = h.port, alice.Password
 	}
+	gnu := lab.Handler{Path: lab.Inetutils(t, "rexecd"), Address: "0.0.0.0"}.Start(t)
+	_, port, err := net.SplitHostPort(gnu.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, system{name: "GNU inetutils 2.4", port: port, password: alice.Password, real: true})
 	for _, played := range []struct{ way, name, options string }{
-		{"gnu", "GNU inetutils 1.9.2 and later ¹", ""},
 		{"4.4bsd", "4.4BSD ¹", ""},
 		{"late", "OpenBSD, netkit 0.09 ¹", "-q late-stderr"},
 		{"hpux", "HP-UX ¹", ""},

@@ -3,7 +3,6 @@ package interop
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -48,21 +47,11 @@ func oursLine(t testing.TB, at target, u lab.User, command string, stderr bool) 
 }
 
 func gnuLine(t testing.TB, at target, u lab.User, command string, stderr bool) []string {
-	line := []string{inetutils(t, "rexec"), "-u", u.Name, "-p", u.Password, "-h", at.host, "-P", at.port}
+	line := []string{lab.Inetutils(t, "rexec"), "-u", u.Name, "-p", u.Password, "-h", at.host, "-P", at.port}
 	if !stderr {
 		line = append(line, "-n")
 	}
 	return append(line, command)
-}
-
-// inetutils returns the path of what build-inetutils built.
-func inetutils(t testing.TB, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(one(t, "../../build/inetutils/"+name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // built compiles a program once.

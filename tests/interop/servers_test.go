@@ -3,6 +3,7 @@ package interop
 import (
 	"crypto/rand"
 	"strings"
+	"sync"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -18,7 +19,7 @@ type server struct {
 }
 
 var servers = []server{
-	{"GNU inetutils 2.4", func(t testing.TB) string { return inetutils(t, "rexecd") },
+	{"GNU inetutils 2.4", func(t testing.TB) string { return lab.Inetutils(t, "rexecd") },
 		"Password incorrect", "No remote directory", 1},
 	{"netkit 0.17", func(t testing.TB) string { return lab.Netkit(t) },
 		"the server closed the connection without a word (some do when they refuse a login)", "No remote directory.", 1},
@@ -76,7 +77,7 @@ func TestOurClientNamesTheAddressThatStderrCameFrom(t *testing.T) {
 	t.Parallel()
 	prepare(t)
 	n := connect(t, "")
-	_, second := handle(t, lab.Handler{Path: inetutils(t, "rexecd"), Address: "0.0.0.0"})
+	_, second := handle(t, lab.Handler{Path: lab.Inetutils(t, "rexecd"), Address: "0.0.0.0"})
 	second.namespace, second.host = n.inside, n.second()
 	behind := redirected(t, "")
 	for _, c := range []struct {
@@ -101,4 +102,25 @@ func TestOurClientNamesTheAddressThatStderrCameFrom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// GNU's server sends the status byte down the stderr connection, and output on the other may arrive before it: what it
+// begins with could be the status, unless the client knows.
+func TestOutputOfGNUsServerThatBeginsWithANULIsKept(t *testing.T) {
+	t.Parallel()
+	prepare(t)
+	_, at := handle(t, lab.Handler{Path: lab.Inetutils(t, "rexecd")})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 25 {
+				got, ended := attempt(t, bound, "", "", lab.Client(t), "-P", at.port, "-l", alice.Name, "-p", alice.Password,
+					"-q", "status-on-stderr", at.host, `printf '\0output'; printf '\0errors' >&2`)
+				if !ended || got.out != "\x00output" || got.err != "\x00errors" || got.status != 0 {
+					t.Errorf("ended %v: %q %q %d", ended, got.out, got.err, got.status)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

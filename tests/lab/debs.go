@@ -49,3 +49,13 @@ func debFolder() string {
 
 // Netkit returns the path of Debian's in.rexecd, of the package rsh-server.
 func Netkit(t testing.TB) string { t.Helper(); return Deb(t, "rsh-server") + "/usr/sbin/in.rexecd" }
+
+// Inetutils returns the path of GNU's rexec or rexecd, which build-inetutils has built.
+func Inetutils(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(moduleRoot(), "build", "inetutils", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v: run tests/lab/build-inetutils build/inetutils", err)
+	}
+	return path
+}
