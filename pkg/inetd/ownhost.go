@@ -50,10 +50,28 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 			}
 		}
 		if held {
-			break
+			return unix.ECONNREFUSED
 		}
 	}
-	return unix.ECONNREFUSED
+	return checkUnseen(peer, listener, until)
+}
+
+// checkUnseen decides for a peer that no process here has: the client runs in
+// another process namespace with this host's network, or this process does, as in a
+// container. A relay that strangers reach through it shares no more with others than
+// its user: so the listener must be the same user's, and unseen as well.
+func checkUnseen(peer, listener endpoint, until time.Time) error {
+	seen := false
+	for _, p := range processes() {
+		if time.Now().After(until) {
+			return unix.ETIMEDOUT
+		}
+		seen = seen || socketsOf(p)[listener.inode]
+	}
+	if seen || listener.inode == 0 || listener.uid != peer.uid {
+		return unix.ECONNREFUSED
+	}
+	return nil
 }
 
 // ownHost reports whether an address is one of this host's own: then a packet to it
@@ -85,9 +103,9 @@ type process struct {
 	uid, gid uint32
 }
 
-// processes are the owner's, the youngest first, as far as their numbers say: a
+// processes are the owners', the youngest first, as far as their numbers say: a
 // client is younger than most.
-func processes(owner uint32) (list []process) {
+func processes(owners ...uint32) (list []process) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		if _, err := strconv.Atoi(e.Name()); err != nil {
@@ -95,7 +113,7 @@ func processes(owner uint32) (list []process) {
 		}
 		dir := "/proc/" + e.Name()
 		var st unix.Stat_t
-		if unix.Stat(dir, &st) == nil && st.Uid == owner {
+		if unix.Stat(dir, &st) == nil && (len(owners) == 0 || slices.Contains(owners, st.Uid)) {
 			list = append(list, process{dir, st.Uid, st.Gid})
 		}
 	}
