@@ -26,8 +26,11 @@ func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) 
 	if r.delayed {
 		// At most half the grace time: the answer is wanted before it is over.
 		charge, answer := schedule(a.asked, time.Now(), min(s.Config.RefusalDelay, s.Config.Grace/2))
-		if answer.After(grace.at) { // not one that is on its way by then
-			r.public, answer = "", grace.at
+		if answer.After(grace.at) {
+			// Not one that is on its way by then. All that happens, happens at the time and
+			// in the order of a login that is cut off inside PAM (startGrace): otherwise how
+			// long PAM took could be seen by asking just before.
+			r.public, charge, answer = "", earlier(charge, grace.at), grace.at
 		}
 		time.Sleep(time.Until(charge))
 		a.charge(r.offence)
@@ -35,10 +38,15 @@ func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) 
 	} else {
 		a.charge(r.offence)
 	}
-	if c.stderr != nil {
-		c.stderr.Close()
-	}
+	c.stderr.Close()
 	say(c.primary, r.public)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // say sends a peer one line of diagnostics, unless it is empty, and closes the

@@ -26,9 +26,15 @@ func (s *Server) startGrace(c *connections, a *attempt) *deadline {
 		case inside != "":
 			kind := audit.ProtocolError
 			if a.late(s.Config.Grace) {
-				kind = audit.Failed
+				if kind = audit.Failed; a.authenticated {
+					kind = audit.Refused
+				}
 				a.charge(penalty.AuthFail)
 			}
+			// As refuse does for a login that PAM had refused by now, and before what it
+			// need not do any more.
+			c.stderr.Close()
+			c.primary.Close()
 			a.write(audit.Event{Kind: kind, Reason: &graceOver{s.Config.Grace, inside}})
 		case late > abortPatience:
 			const where = "the start of the shell, whose process cannot be killed"
@@ -51,8 +57,9 @@ func (s *Server) startGrace(c *connections, a *attempt) *deadline {
 // late reports whether the peer took most of the grace time for its request, so
 // that a login which is cut off counts as failed. Whether it is depends on how
 // long PAM takes, which is longer for a user who exists: free of charge, it would
-// tell of that, and of passwords one by one. A directory that does not answer is
-// nobody's fault who asked in time.
+// tell of that, and of passwords one by one. So it counts after the password was
+// proven as well: a peer who is told nothing must not find it out by the charge. A
+// directory that does not answer is nobody's fault who asked in time.
 func (a *attempt) late(grace time.Duration) bool {
-	return !a.authenticated && !a.asked.IsZero() && a.asked.Sub(a.began) > grace/2
+	return !a.asked.IsZero() && a.asked.Sub(a.began) > grace/2
 }
