@@ -13,10 +13,11 @@ import (
 type question C.enum_ask
 
 const (
-	askSignals  = question(C.ASK_SIGNALS)
-	askProbes   = question(C.ASK_PROBES)
-	answerEnd   = C.ANSWER_END
-	answerBytes = C.ANSWER_BYTES
+	askSignals    = question(C.ASK_SIGNALS)
+	askProbes     = question(C.ASK_PROBES)
+	answerEnd     = C.ANSWER_END
+	answerNothing = C.ANSWER_NOTHING
+	answerBytes   = C.ANSWER_BYTES
 )
 
 // An asker asks sockets what may take for ever, one question at a time. Its

@@ -120,6 +120,10 @@ func (w *watch) timeout(first bool) int {
 // any client means, and some 3 % of a core.
 const signalPause = 100 * time.Microsecond
 
+// askPause is how long a question is paid for, whatever came of it: each copies
+// this process, which takes half a millisecond and more.
+const askPause = 10 * time.Millisecond
+
 // askAgain is when a host without a free process is asked for one again.
 const askAgain = 20 * time.Millisecond
 
@@ -130,7 +134,7 @@ func (w *watch) signals() {
 	if w.fds[pollAnswer].Revents != 0 {
 		w.fds[pollAnswer].Fd = -1
 		answer, bytes, err := w.asker.answer()
-		w.again = time.Now().Add(time.Duration(len(bytes)) * signalPause)
+		w.again = time.Now().Add(max(askPause, time.Duration(len(bytes))*signalPause))
 		switch {
 		case err != nil, answer == answerEnd:
 			// End of file is not the end of anything: GNU's client closes its half at once.
