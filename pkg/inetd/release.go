@@ -59,13 +59,7 @@ func (r *Release) Begin(conns ...*Conn) {
 		}
 		return
 	}
-	if r.wait(beginTime) {
-		for _, c := range r.held {
-			if !c.lingers() {
-				c.interrupted(c.Close)
-			}
-		}
-	}
+	r.wait(beginTime)
 }
 
 // Finish waits for the rest, and releases it. A connection whose lock cannot be had
@@ -97,7 +91,9 @@ func (r *Release) Finish() {
 }
 
 // wait waits until everything is acknowledged, for at most d unless that is 0, and
-// reports whether it is. It takes no lock.
+// reports whether it is. Without Shutdown each connection is closed as soon as its
+// own output is: a client that reads one to its end before it looks at the other
+// waits for that. It takes no lock.
 func (r *Release) wait(d time.Duration) bool {
 	stall := r.stall
 	if stall == 0 {
@@ -124,6 +120,9 @@ func (r *Release) wait(d time.Duration) bool {
 				progress = time.Now()
 			}
 			before[i], left = n, left+n
+			if n == 0 && !r.Shutdown && c.fd >= 0 && !c.lingers() {
+				c.interrupted(c.Close)
+			}
 		}
 		now := time.Now()
 		switch {

@@ -150,6 +150,25 @@ func TestReleaseWaitsForASlowReader(t *testing.T) {
 	}
 }
 
+// Programs read the output to its end, and the errors then.
+func TestReleaseEndsEachConnectionForItself(t *testing.T) {
+	c, client := pair(t)
+	errs, clientErrs := pair(t)
+	want := fill(errs)
+	r := Release{}
+	released := make(chan bool)
+	go func() { r.Begin(c, errs); r.Finish(); close(released) }()
+	client.SetReadDeadline(time.Now().Add(patience))
+	if b, err := io.ReadAll(client); len(b) != 0 || err != nil {
+		t.Errorf("the peer read %d bytes, %v; want the end, whatever the other connection does", len(b), err)
+	}
+	clientErrs.SetReadDeadline(time.Now().Add(patience))
+	if b, err := io.ReadAll(clientErrs); len(b) != want || err != nil {
+		t.Errorf("the peer read %d bytes, %v; want %d", len(b), err, want)
+	}
+	<-released
+}
+
 func TestReleaseDoesNotWaitForAPeerThatIsLost(t *testing.T) {
 	c, client := pair(t)
 	other, err := unix.Dup(c.Fd())
