@@ -138,7 +138,7 @@ func (w *watch) signals() {
 		switch {
 		case err != nil, answer == answerEnd:
 			// End of file is not the end of anything: GNU's client closes its half at once.
-			w.Stderr, w.again = 0, time.Time{}
+			w.Stderr = 0
 		case answer == answerBytes:
 			deliver(bytes, w.kill)
 		}
@@ -154,6 +154,9 @@ func (w *watch) signals() {
 		w.ask(askSignals, w.Stderr)
 	case !time.Now().Before(w.again):
 		w.again = time.Time{}
+		if !w.asker.asked && !w.asker.reap() { // no zombie for as long as the command runs
+			w.again = time.Now().Add(askAgain)
+		}
 	}
 	w.fds[pollSignals].Fd = -1
 	if w.Stderr > 0 && !w.asker.asked && w.again.IsZero() {

@@ -165,26 +165,6 @@ func TestAskerReadsWhatIsThereAndNeverWaits(t *testing.T) {
 	}
 }
 
-// A question copies this process: a client that sends single bytes must not have one
-// asked for each.
-func TestQuestionsArePaidForWhateverTheyBring(t *testing.T) {
-	for _, answer := range [][]byte{{answerBytes, 0}, {answerBytes}, {answerNothing}} {
-		w := &watch{Attention: Attention{Stderr: 1}}
-		if err := unix.Pipe2(w.asker.out[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-			t.Fatal(err)
-		}
-		defer w.asker.close()
-		w.asker.asked = true
-		unix.Write(w.asker.out[1], answer)
-		w.fds[pollAnswer].Revents = unix.POLLIN
-		before := time.Now()
-		w.signals()
-		if pause := w.again.Sub(before); pause < askPause || w.fds[pollSignals].Fd != -1 {
-			t.Errorf("after %v: next question in %v, descriptor %d; want none for %v", answer, pause, w.fds[pollSignals].Fd, askPause)
-		}
-	}
-}
-
 func TestLossOfThePeerHangsTheCommandUp(t *testing.T) {
 	for _, tt := range []struct {
 		script string
