@@ -1,6 +1,6 @@
 # What `make check` and `make check-platform` do, and how they get what they need.
 
-.PHONY: deps check check-platform check-interop interop-deps lint unit race fuzz fuzz-short cross e2e demo bench soak
+.PHONY: deps check check-platform check-interop interop-deps lint unit oldest race fuzz fuzz-short cross e2e demo bench soak
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
@@ -30,7 +30,7 @@ pkgs  = $(addprefix ./,$(addsuffix /...,$(wildcard pkg cmd)))
 shell_scripts = $(shell find .ci tests packaging -type f -exec awk 'FNR==1 && /^\#!\/bin\/(ba)?sh/ {print FILENAME} {nextfile}' {} +)
 manuals = $(wildcard cmd/*/*.[1-8])
 
-check: deps lint unit race fuzz-short cross e2e
+check: deps lint unit oldest race fuzz-short cross e2e
 	@echo 'make check: all passed'
 
 lint: $(TOOLS)/staticcheck
@@ -45,6 +45,12 @@ lint: $(TOOLS)/staticcheck
 
 unit:
 	$(GO) test $(pkgs)
+
+# With the oldest Go that go.mod permits, which the go command fetches: nothing newer than it must be used.
+oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
+oldest:
+	$(GO) vet ./...
+	$(GO) test -vet=off $(pkgs)
 
 # Where goroutines meet.
 race:

@@ -1,8 +1,3 @@
-// The runtime is not to watch the cgroup's limit on processors, once a second
-// with a goroutine: one processor is what it is shown (package preinit).
-//
-//go:debug updatemaxprocs=0
-
 // Command in.rexecd is the server for the rexec(3) protocol, started by inetd,
 // xinetd or systemd once for each connection. See in.rexecd(8).
 package main

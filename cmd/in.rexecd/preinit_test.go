@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -116,4 +117,21 @@ func TestProcessorsThatComeLaterAreUsedToo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// go.mod's version turns it off; a //go:debug line would not compile with Go 1.24, which has no such setting.
+func TestTheRuntimeDoesNotWatchForProcessors(t *testing.T) {
+	if strings.HasPrefix(runtime.Version(), "go1.24") {
+		return
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("no build information")
+	}
+	for _, s := range info.Settings {
+		if s.Key == "DefaultGODEBUG" && strings.Contains(","+s.Value+",", ",updatemaxprocs=0,") {
+			return
+		}
+	}
+	t.Errorf("no updatemaxprocs=0 in %v: the runtime starts a goroutine that wakes once a second", info.Settings)
 }

@@ -148,7 +148,7 @@ func mixedIn(opts *options) string {
 // endedHere reports whether the session ended before its command is known to
 // have.
 func endedHere(err error) bool {
-	_, lost := errors.AsType[*rexec.ProtocolError](err)
+	_, lost := as[*rexec.ProtocolError](err)
 	return lost || errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -13,7 +13,7 @@ import (
 // report says what went wrong in words that help, and gives the exit status.
 func report(ctx context.Context, opts *options, err error) int {
 	status := exitFailed
-	if _, ok := errors.AsType[*rexec.RefusedError](err); ok && !opts.status {
+	if _, ok := as[*rexec.RefusedError](err); ok && !opts.status {
 		status = exitRefused
 	}
 	text, hint := explain(ctx, opts, err)
@@ -29,11 +29,11 @@ const hintFirewall = "a firewall or address translation may be in the way of the
 // explain says what went wrong, and what can be done about it where there is
 // something. The host's name is said by the caller.
 func explain(ctx context.Context, opts *options, err error) (text, hint string) {
-	dial, hasDial := errors.AsType[*rexec.DialError](err)
-	if refused, ok := errors.AsType[*rexec.RefusedError](err); ok {
+	dial, hasDial := as[*rexec.DialError](err)
+	if refused, ok := as[*rexec.RefusedError](err); ok {
 		return explainRefusal(refused, dial)
 	}
-	if banner, ok := errors.AsType[*rexec.BannerError](err); ok {
+	if banner, ok := as[*rexec.BannerError](err); ok {
 		line := rexec.Printable(banner.Line[:min(len(banner.Line), 200)])
 		if banner.OtherProtocol() {
 			return fmt.Sprintf("not a rexec server: it began with \"%s\"", line), ""
@@ -54,7 +54,7 @@ func explain(ctx context.Context, opts *options, err error) (text, hint string) 
 	case hasDial:
 		return fmt.Sprintf("cannot connect to port %d: %s", dial.Port, rexec.Cause(err)), ""
 	}
-	if protocol, ok := errors.AsType[*rexec.ProtocolError](err); ok {
+	if protocol, ok := as[*rexec.ProtocolError](err); ok {
 		return fmt.Sprintf("%s: %s", protocol.Doing, rexec.Cause(protocol.Err)), ""
 	}
 	return err.Error(), ""
@@ -111,4 +111,10 @@ func timedOut(ctx context.Context, opts *options, err error) string {
 		return fmt.Sprintf("port %d did not answer within %v (-t)", dial.Port, opts.connectLimit())
 	}
 	return fmt.Sprintf("connected, but the server did not start the command within %v (-t): it may make its stderr connection later (-q late-stderr), or send no status byte (-q no-status)", opts.connectLimit())
+}
+
+// as is errors.AsType, which Go 1.24 does not have.
+func as[E error](err error) (found E, ok bool) {
+	ok = errors.As(err, &found)
+	return found, ok
 }

@@ -38,7 +38,9 @@ func relaySignals(o *options, session *rexec.Session) *relay {
 			signal.Notify(r.signals, forwarded)
 		}
 	}
-	r.stopped.Go(func() {
+	r.stopped.Add(1)
+	go func() {
+		defer r.stopped.Done()
 		for {
 			select {
 			case got := <-r.signals:
@@ -47,7 +49,7 @@ func relaySignals(o *options, session *rexec.Session) *relay {
 				return
 			}
 		}
-	})
+	}()
 	return r
 }
 

@@ -26,13 +26,15 @@ func TestManyWritersLoseNothing(t *testing.T) {
 	var writers sync.WaitGroup
 	const each, many = 50, 8
 	for range many {
-		writers.Go(func() {
+		writers.Add(1)
+		go func() {
+			defer writers.Done()
 			for range each {
 				if _, err := table.Add(addr("192.0.2.1"), "", NoAuth); err != nil {
 					t.Error(err)
 				}
 			}
-		})
+		}()
 	}
 	writers.Wait()
 	list, err := table.List()

@@ -174,11 +174,13 @@ func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
 				bytes := lab.Request{User: name, Password: "wrong", Command: "true"}.Bytes()
 				last := len(bytes) - 1
 				c.Write(bytes[:last])
-				ends.Go(func() {
+				ends.Add(1)
+				go func() {
+					defer ends.Done()
 					time.Sleep(5 * time.Second) // of the six: what is tested is a peer that waits
 					c.Write(bytes[last:])
 					io.ReadAll(c) // "Login incorrect." for the one that PAM is done with in time
-				})
+				}()
 			}
 			ends.Wait()
 			if got := ask(t, source, s.Addr, lab.Request{User: "x", Password: "x"}); got != tooManyFailed {

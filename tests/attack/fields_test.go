@@ -84,7 +84,9 @@ func TestRandomRequestsGetARefusalOrSilence(t *testing.T) {
 	s := serve(t, lab.Handler{Settings: "grace = 2"})
 	var wait sync.WaitGroup
 	for range 8 {
-		wait.Go(func() {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
 			for range 40 {
 				var b []byte
 				for range rand.IntN(6) {
@@ -100,7 +102,7 @@ func TestRandomRequestsGetARefusalOrSilence(t *testing.T) {
 					t.Errorf("%.100q: %v", b, a)
 				}
 			}
-		})
+		}()
 	}
 	wait.Wait()
 	served(t, s.Addr, u)

@@ -121,7 +121,9 @@ func TestNothingGetsThroughWhileUsersWork(t *testing.T) {
 	end := time.Now().Add(d)
 	var wait sync.WaitGroup
 	for n := range 40 {
-		wait.Go(func() {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
 			for time.Now().Before(end) {
 				// A few sources that go on and on, and many that come back seldom.
 				source := fmt.Sprintf("198.51.100.%d", 2+n%4)
@@ -130,11 +132,13 @@ func TestNothingGetsThroughWhileUsersWork(t *testing.T) {
 				}
 				c.attack(source)
 			}
-		})
+		}()
 	}
 	worked := 0
 	slowest := time.Duration(0)
-	wait.Go(func() {
+	wait.Add(1)
+	go func() {
+		defer wait.Done()
 		for time.Now().Before(end) {
 			begin := time.Now()
 			if got := ask(t, "192.0.2.99", s.Addr, request(worker, "echo work")); got != "\x00work\n" {
@@ -144,7 +148,7 @@ func TestNothingGetsThroughWhileUsersWork(t *testing.T) {
 			slowest = max(slowest, time.Since(begin))
 			time.Sleep(50 * time.Millisecond)
 		}
-	})
+	}()
 	wait.Wait()
 	handlers := allGone(t, s)
 	report(t, c.kinds)

@@ -119,7 +119,9 @@ func measure(t *testing.T, addr string, all []guess, trials, atOnce int) [][]tim
 	var wait sync.WaitGroup
 	work := make(chan int)
 	for range atOnce {
-		wait.Go(func() {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
 			for i := range work {
 				took, answer := trial(t, addr, all[i].r)
 				if answer != loginIncorrect {
@@ -129,7 +131,7 @@ func measure(t *testing.T, addr string, all []guess, trials, atOnce int) [][]tim
 				times[i] = append(times[i], took)
 				mu.Unlock()
 			}
-		})
+		}()
 	}
 	for _, i := range order {
 		work <- i

@@ -45,7 +45,11 @@ func TestOneUserBehindAProxyCannotLockOutTheOthers(t *testing.T) {
 	// Neither does the attacker get rid of the penalty by making up names.
 	var guesses sync.WaitGroup
 	for i := range 40 {
-		guesses.Go(func() { ask(t, proxy, s.Addr, lab.Request{User: fmt.Sprint("nosuch", i), Password: "x"}) })
+		guesses.Add(1)
+		go func() {
+			defer guesses.Done()
+			ask(t, proxy, s.Addr, lab.Request{User: fmt.Sprint("nosuch", i), Password: "x"})
+		}()
 	}
 	guesses.Wait()
 	in(alice, tooManyFailed)

@@ -14,7 +14,9 @@ func mixed(port, n int) (int, error) {
 	var failed atomic.Pointer[error]
 	var clients sync.WaitGroup
 	for range 8 {
-		clients.Go(func() {
+		clients.Add(1)
+		go func() {
+			defer clients.Done()
 			for {
 				i := next.Add(1) - 1
 				if i >= int64(n) || failed.Load() != nil {
@@ -30,7 +32,7 @@ func mixed(port, n int) (int, error) {
 					logins.Add(1)
 				}
 			}
-		})
+		}()
 	}
 	clients.Wait()
 	if err := failed.Load(); err != nil {

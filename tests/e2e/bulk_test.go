@@ -43,7 +43,9 @@ func TestMuchBinaryArrivesAsItWasBothWaysAndOnStderr(t *testing.T) {
 			got, errs := [2]string{}, [2]error{}
 			var text bytes.Buffer
 			for i, conn := range []*net.TCPConn{session.Primary, session.Stderr} {
-				wg.Go(func() {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
 					h := sha256.New()
 					w := io.Writer(h)
 					if i == 0 && way == "in" {
@@ -51,7 +53,7 @@ func TestMuchBinaryArrivesAsItWasBothWaysAndOnStderr(t *testing.T) {
 					}
 					_, errs[i] = io.Copy(w, conn)
 					got[i] = fmt.Sprintf("%x", h.Sum(nil))
-				})
+				}()
 			}
 			wg.Wait()
 			seen := map[string]string{"out": got[0], "err": got[1], "in": strings.TrimSuffix(text.String(), "  -\n")}[way]
@@ -70,7 +72,11 @@ func TestTwoHundredConnectionsAtOnce(t *testing.T) {
 	sessions := make([]*lab.Session, n)
 	var wg sync.WaitGroup
 	for i := range sessions {
-		wg.Go(func() { sessions[i] = lab.Open(t, s.Addr, u.Name, u.Password, "echo begun; cat; echo err >&2") })
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			sessions[i] = lab.Open(t, s.Addr, u.Name, u.Password, "echo begun; cat; echo err >&2")
+		}()
 	}
 	wg.Wait()
 	for _, session := range sessions { // all of them run now
@@ -82,7 +88,9 @@ func TestTwoHundredConnectionsAtOnce(t *testing.T) {
 		}
 	}
 	for i, session := range sessions {
-		wg.Go(func() {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
 			own := strings.Repeat(fmt.Sprintf("connection %d\n", i), 1000)
 			go io.WriteString(session.Primary, own)
 			if got := string(session.Next(t, len(own))); got != own {
@@ -91,7 +99,7 @@ func TestTwoHundredConnectionsAtOnce(t *testing.T) {
 			if a := session.Rest(t); len(a.All) != 0 || string(a.Stderr) != "err\n" || a.Err != nil {
 				t.Errorf("connection %d: %v", i, a)
 			}
-		})
+		}()
 	}
 	wg.Wait()
 	for i := range n {

@@ -56,7 +56,11 @@ func TestABurstIsServedByStandbyHandlers(t *testing.T) {
 	u := newUser(t, lab.User{})
 	var wg sync.WaitGroup
 	for i := range 100 {
-		wg.Go(func() { wantOut(t, s.addr, request(u, "echo "+itoa(i)), itoa(i)+"\n") })
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			wantOut(t, s.addr, request(u, "echo "+itoa(i)), itoa(i)+"\n")
+		}()
 	}
 	wg.Wait()
 	s.wantWaiting(t, 4)

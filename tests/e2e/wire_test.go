@@ -184,7 +184,8 @@ func TestARefusalIsOneWrite(t *testing.T) {
 func atOnce(n int, f func()) {
 	var wg sync.WaitGroup
 	for range n {
-		wg.Go(f)
+		wg.Add(1)
+		go func() { defer wg.Done(); f() }()
 	}
 	wg.Wait()
 }

@@ -26,7 +26,9 @@ func TestAnOpenInputSurvivesSocatAndStunnel(t *testing.T) {
 			at := proxied(t, p.line)
 			var all sync.WaitGroup
 			for range 4 {
-				all.Go(func() {
+				all.Add(1)
+				go func() {
+					defer all.Done()
 					for range 5 {
 						got, ended := attempt(t, bound, at.namespace, "", lab.Client(t), "-P", at.port, "-l", alice.Name, "-p", alice.Password,
 							"-a", "-c", at.host, "sleep 1; head -c 300000 /dev/zero | tr '\\0' x")
@@ -34,7 +36,7 @@ func TestAnOpenInputSurvivesSocatAndStunnel(t *testing.T) {
 							t.Errorf("%s bytes, ended %v, status %d, %q", strconv.Itoa(n), ended, got.status, got.err)
 						}
 					}
-				})
+				}()
 			}
 			all.Wait()
 		})

@@ -37,14 +37,16 @@ func (b between) cell(t *testing.T, at target, try try) string {
 	var all sync.WaitGroup
 	for i, c := range clients {
 		line := c.line(t, at, alice, try.command, try.stderr)
-		all.Go(func() {
+		all.Add(1)
+		go func() {
+			defer all.Done()
 			got, ended := attempt(t, patience, at.namespace, try.stdin, line...)
 			ends[i] = ended && got.out == try.want.out && got.err == try.want.err && got.status == 0
 			t.Logf("%s, %s: %v, ended %v, %+v", b.name, c.name, try.stderr, ended, got)
 			if !ended && (c.name == ours.name || c.name == gnu.name) && !strings.Contains(b.name, "drops") {
 				t.Errorf("%s hangs", c.name)
 			}
-		})
+		}()
 	}
 	all.Wait()
 	var names []string

@@ -143,14 +143,16 @@ func serves(t *testing.T, addr string, atOnce ...int) {
 		places := make(chan bool, append(atOnce, 60)[0])
 		var all sync.WaitGroup
 		for i := range 60 {
-			all.Go(func() {
+			all.Add(1)
+			go func() {
+				defer all.Done()
 				places <- true
 				defer func() { <-places }()
 				a := lab.Ask(t, addr, lab.Request{User: "alice", Password: "correct-horse", Command: fmt.Sprintf("echo %d", i)})
 				if got, want := string(a.All), fmt.Sprintf("\x00%d\n", i); got != want || a.Err != nil {
 					t.Errorf("connection %d: %v; want %q", i, a, want)
 				}
-			})
+			}()
 		}
 		all.Wait()
 	})

@@ -89,7 +89,9 @@ func Start(name string) (*Server, error) {
 		return nil, fmt.Errorf("listen as a server: %w", err)
 	}
 	s := &Server{listener: listener, way: way}
-	s.running.Go(func() {
+	s.running.Add(1)
+	go func() {
+		defer s.running.Done()
 		for {
 			conn, err := listener.AcceptTCP()
 			if err != nil {
@@ -97,7 +99,7 @@ func Start(name string) (*Server, error) {
 			}
 			go s.serve(conn)
 		}
-	})
+	}()
 	return s, nil
 }
 

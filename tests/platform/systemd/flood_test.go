@@ -48,7 +48,9 @@ func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 				defer c.Close()
 				conns = append(conns, c)
 				fmt.Fprint(c, "0\x00ali")
-				ended.Go(func() {
+				ended.Add(1)
+				go func() {
+					defer ended.Done()
 					b, err := io.ReadAll(c)
 					mu.Lock()
 					defer mu.Unlock()
@@ -58,7 +60,7 @@ func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 					if len(b) > 0 {
 						t.Errorf("an answer: %q", b)
 					}
-				})
+				}()
 			}
 			lab.Eventually(t, fmt.Sprintf("%d handlers, %d connections closed", bound, unit.closed), func() bool {
 				mu.Lock()

@@ -52,7 +52,9 @@ func TestABurstOf300DoesNotStopTheSocket(t *testing.T) {
 	var conns []net.Conn
 	start := time.Now()
 	for range 300 {
-		all.Go(func() {
+		all.Add(1)
+		go func() {
+			defer all.Done()
 			c, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Errorf("connect: %v", err)
@@ -61,7 +63,7 @@ func TestABurstOf300DoesNotStopTheSocket(t *testing.T) {
 			mu.Lock()
 			conns = append(conns, c)
 			mu.Unlock()
-		})
+		}()
 	}
 	all.Wait()
 	if d := time.Since(start); d > 2*time.Second {
@@ -69,7 +71,9 @@ func TestABurstOf300DoesNotStopTheSocket(t *testing.T) {
 	}
 	wrong := map[int]string{}
 	for i, c := range conns {
-		all.Go(func() {
+		all.Add(1)
+		go func() {
+			defer all.Done()
 			defer c.Close()
 			c.SetDeadline(time.Now().Add(5 * time.Minute)) // a bound for a busy machine; a quiet one needs six seconds
 			fmt.Fprintf(c, "0\x00alice\x00correct-horse\x00echo %d\x00", i)
@@ -79,7 +83,7 @@ func TestABurstOf300DoesNotStopTheSocket(t *testing.T) {
 				wrong[i] = fmt.Sprintf("%q, %v; want %q", b, err, want)
 				mu.Unlock()
 			}
-		})
+		}()
 	}
 	all.Wait()
 	for i, what := range wrong {
