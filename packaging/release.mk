@@ -62,6 +62,7 @@ MAINTAINER ?= The rexecd authors <rexecd@localhost>
 define nfpm
 	mkdir -p $(PACKAGES)
 	umask 022; export VERSION=$(VERSION) ARCH=$(ARCH) STAGE=build/stage/$(2) RELEASE=$(3) MAINTAINER='$(MAINTAINER)'; \
+	if grep -q GLIBC_ABI_DT_RELR build/in.rexecd; then export GLIBC=2.36 GLIBC_RELR='libc.so.6(GLIBC_ABI_DT_RELR)(64bit)'; else export GLIBC=2.34 GLIBC_RELR=; fi; \
 	$(call nfpm_one,$(1),$(2),rexecd,$(4)); \
 	$(if $(5),$(call nfpm_one,$(1),$(2),rexec,$(5)))
 endef

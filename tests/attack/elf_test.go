@@ -9,11 +9,11 @@ import (
 	"rexecd/tests/lab"
 )
 
-// hardened is how `make build` links the server: what Debian's hardening=+all asks for.
-func hardened(t *testing.T) *elf.File {
+// linked is the server as `make build` with these variables links it.
+func linked(t *testing.T, variables ...string) *elf.File {
 	t.Helper()
 	path := folder(t) + "/in.rexecd"
-	build := exec.Command("make", "-C", "../..", "--no-print-directory", "-s", "build/in.rexecd", "-n")
+	build := exec.Command("make", append([]string{"-C", "../..", "--no-print-directory", "-s", "build/in.rexecd", "-n"}, variables...)...)
 	recipe, err := build.Output()
 	if err != nil {
 		t.Fatalf("make -n: %v", err)
@@ -33,9 +33,10 @@ func hardened(t *testing.T) *elf.File {
 	return f
 }
 
+// What Debian's hardening=+all asks for.
 func TestTheServerIsLinkedHardened(t *testing.T) {
 	t.Parallel()
-	f := hardened(t)
+	f := linked(t)
 	if f.Type != elf.ET_DYN {
 		t.Errorf("not position-independent: %v", f.Type)
 	}
@@ -107,6 +108,38 @@ func TestTheServerIsLinkedHardened(t *testing.T) {
 		}
 	}
 	t.Logf("libraries %v, %d imported symbols", libraries, len(imported))
+}
+
+// The tables that the dynamic linker writes to before it makes them read-only are a fraction of the size: DT_RELR holds them.
+// RELR=no must leave a program that a glibc before 2.36 starts, so without the version that only a later one has.
+func TestRelocationsArePackedUnlessTurnedOff(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		relr   string
+		packed bool
+	}{{"yes", true}, {"no", false}} {
+		f := linked(t, "RELR="+tt.relr)
+		tables, err := f.DynValue(elf.DynTag(36)) // DT_RELR
+		if err != nil || len(tables) == 1 != tt.packed {
+			t.Errorf("RELR=%s: DT_RELR %#x, %v; want one: %v", tt.relr, tables, err, tt.packed)
+		}
+		needed, err := f.DynamicVersionNeeds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var marked bool
+		for _, lib := range needed {
+			for _, v := range lib.Needs {
+				marked = marked || v.Dep == "GLIBC_ABI_DT_RELR"
+			}
+		}
+		if marked != tt.packed {
+			t.Errorf("RELR=%s: needs %v; want GLIBC_ABI_DT_RELR in it: %v", tt.relr, needed, tt.packed)
+		}
+		if data := f.Section(".rela.dyn"); data == nil || tt.packed && data.Size > 16<<10 {
+			t.Errorf("RELR=%s: .rela.dyn %+v", tt.relr, data)
+		}
+	}
 }
 
 // The C sources, by the compiler's own analysis and with every warning that is worth one.

@@ -36,7 +36,7 @@ func TestTheReleaseIsTheSameBytesAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run(t, root, nil, "sh", "-c", `{ git ls-files 2>/dev/null | grep . || find . -type f -not -path './build/*' -not -path './dist/*'; } | cpio --quiet -pdm "$1"`, "sh", one)
+	copySource(t, one)
 	first := dist(t, one, "umask 022", nil)
 	run(t, two, nil, "sh", "-c", `tar --strip-components=1 -xzf "$1"/dist/rexecd-[0-9]*[0-9].tar.gz`, "sh", one)
 	second := dist(t, two, "umask 077", []string{"TZ=Asia/Kathmandu", "LC_ALL=C.UTF-8", "HOSTNAME=elsewhere"})
@@ -51,17 +51,22 @@ func TestTheReleaseIsTheSameBytesAnywhere(t *testing.T) {
 	bill(t, filepath.Join(one, "dist"))
 }
 
-func dist(t *testing.T, dir, before string, env []string) string {
+// useTools gives dir the tools: they are pinned and built already; a symbolic link is newer than their go.sum.
+func useTools(t *testing.T, dir string) {
 	t.Helper()
 	tools, err := filepath.Abs(root + "build/tools")
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The tools are pinned and built already; a symbolic link is newer than their go.sum.
 	if err := os.MkdirAll(dir+"/build", 0o755); err != nil {
 		t.Fatal(err)
 	}
 	run(t, dir, nil, "cp", "-r", tools, dir+"/build/tools")
+}
+
+func dist(t *testing.T, dir, before string, env []string) string {
+	t.Helper()
+	useTools(t, dir)
 	run(t, dir, env, "sh", "-c", before+" && make -s dist")
 	run(t, dir+"/dist", nil, "sha256sum", "--check", "--quiet", "SHA256SUMS")
 	sums, err := os.ReadFile(dir + "/dist/SHA256SUMS")
@@ -153,6 +158,25 @@ func TestTheServerIsHardened(t *testing.T) {
 	}
 	if libs, _ := f.ImportedLibraries(); !slices.Equal(libs, []string{"libpam.so.0", "libc.so.6"}) {
 		t.Errorf("shared libraries %q; the packages' dependencies name libpam.so.0 and libc.so.6", libs)
+	}
+}
+
+// A dynamic linker that does not read packed relocations refuses the program, and so the package must refuse its host.
+func TestThePackagesNeedTheLinkerOfTheProgram(t *testing.T) {
+	for _, relr := range []string{"yes", "no"} {
+		dir := t.TempDir()
+		copySource(t, dir)
+		useTools(t, dir)
+		run(t, dir, nil, "make", "-s", "deb", "rpm", "RELR="+relr)
+		marked := strings.Contains(run(t, dir, nil, "readelf", "-VW", "build/in.rexecd"), "GLIBC_ABI_DT_RELR")
+		deb := run(t, dir, nil, "sh", "-c", "dpkg-deb -f build/packages/rexecd_*.deb Depends")
+		rpm := run(t, dir, nil, "sh", "-c", "rpm -qpR build/packages/rexecd-*-1.x86_64.rpm")
+		if marked != (relr == "yes") || strings.Contains(deb, "libc6 (>= 2.36)") != marked || strings.Contains(deb, "libc6 (>= 2.34)") == marked {
+			t.Errorf("RELR=%s: packed %v, the deb depends on %s", relr, marked, deb)
+		}
+		if strings.Contains(rpm, "libc.so.6(GLIBC_ABI_DT_RELR)(64bit)\n") != marked || !strings.Contains(rpm, "libc.so.6(GLIBC_2.34)(64bit)\n") {
+			t.Errorf("RELR=%s: packed %v, the rpm requires\n%s", relr, marked, rpm)
+		}
 	}
 }
 
