@@ -3,6 +3,7 @@
 .PHONY: deb rpm dist
 ARCH     = $(shell $(GO) env GOARCH)
 NFPM     = build/tools/nfpm
+RPMPATHS = build/tools/rpmpaths
 PACKAGES = build/packages
 # Everything in a package has the release's date and modes that do not depend on the umask.
 stamp    = find $(1) -exec touch -h -d @$(SOURCE_DATE_EPOCH) {} + && chmod -R u=rwX,go=rX $(1)
@@ -30,7 +31,7 @@ deb: build $(NFPM)
 	$(call nfpm,deb,deb,1,$(PACKAGES)/rexecd_$(VERSION)-1_$(ARCH).deb,$(PACKAGES)/rexec_$(VERSION)-1_$(ARCH).deb)
 
 RPMARCH = $(subst amd64,x86_64,$(subst arm64,aarch64,$(ARCH)))
-rpm: build $(NFPM)
+rpm: build $(NFPM) $(RPMPATHS)
 	$(call stage,rpm,fedora)
 	$(call rpm_docs,rpm,1)
 	$(call stamp,build/stage/rpm)
@@ -57,7 +58,7 @@ nfpm_yaml_rpm = echo 'changelog: build/stage/$(1)/changelog.yaml'; cat packaging
 	find . -type f -printf '  - {src: build/stage/$(1)/$(2)-doc/%P, dst: /%P, type: doc}\n' | LC_ALL=C sort; \
 	find . -type l -printf '  - {src: %l, dst: /%P, type: symlink}\n' | LC_ALL=C sort
 nfpm_one = ( $(call nfpm_yaml_$(1),$(2),$(3)) ) >build/stage/$(2)/$(3).yaml && \
-	$(NFPM) package --config build/stage/$(2)/$(3).yaml --packager $(1) --target $(4) >/dev/null
+	$(NFPM) package --config build/stage/$(2)/$(3).yaml --packager $(1) --target $(4) >/dev/null$(if $(filter rpm,$(1)), && $(RPMPATHS) $(4))
 MAINTAINER ?= The rexecd authors <rexecd@localhost>
 define nfpm
 	mkdir -p $(PACKAGES)

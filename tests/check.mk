@@ -13,13 +13,14 @@ define need
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing </dev/null >/dev/null; fi
 endef
 
-deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm
+deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm $(TOOLS)/rpmpaths
 	$(call need,$$(grep -v '^\#' tests/packages.txt))
 	@tests/lab/fetch-debs build/debs $(DEBS) || { apt-get update -qq && tests/lab/fetch-debs build/debs $(DEBS); }
 	@tests/platform/build-busybox build/busybox
 	@tests/lab/build-inetutils build/inetutils
 
 # Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
+$(TOOLS)/rpmpaths: packaging/tools/rpmpaths/main.go
 $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
 	@mkdir -p $(TOOLS)
 	cd packaging/tools && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/$@.new \

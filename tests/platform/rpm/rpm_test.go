@@ -45,13 +45,50 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 			}
 		}
 		dir := t.TempDir()
-		lab.Run(t, "sh", "-c", `rpm2cpio "$1" | (cd "$2" && cpio --quiet -id --no-absolute-filenames)`, "sh", p, dir)
+		lab.Run(t, "sh", "-c", `rpm2cpio "$1" | (cd "$2" && cpio --quiet -id)`, "sh", p, dir)
 		if stack, err := os.ReadFile(dir + "/etc/pam.d/rexec"); err != nil || !strings.Contains(string(stack), family.auth) {
 			t.Errorf("%s: the PAM file is another family's: %v\n%s", family.file, err, stack)
 		}
 	}
 	if list := lab.Run(t, "rpm", "-qlp", built(t, "rexec-*.rpm")[0]); !strings.Contains(list, "/usr/bin/rexec\n") || !strings.Contains(list, "/man1/rexec.1.gz\n") {
 		t.Errorf("the client's files:\n%s", list)
+	}
+}
+
+// With absolute names, `rpm2cpio package | cpio -id` writes to the host, not to the directory that one is in.
+func TestThePayloadUnpacksWhereOneIs(t *testing.T) {
+	for _, p := range built(t, "*.rpm") {
+		names := strings.Fields(lab.Run(t, "sh", "-c", `rpm2cpio "$1" | cpio --quiet -t`, "sh", p))
+		var relative []string
+		for _, f := range strings.Fields(lab.Run(t, "rpm", "-qlp", p)) {
+			relative = append(relative, "."+f)
+		}
+		slices.Sort(names)
+		slices.Sort(relative)
+		if len(names) == 0 || !slices.Equal(names, relative) {
+			t.Errorf("%s holds %q; want the names that rpm -qlp lists, relative", p, names)
+		}
+		checked := lab.Run(t, "rpm", "-Kv", p)
+		if !strings.Contains(checked, "Header SHA256 digest: OK") || !strings.Contains(checked, "Payload SHA256 digest: OK") {
+			t.Errorf("rpm -Kv says %s", checked)
+		}
+	}
+}
+
+func TestTheyInstallUnderAnotherRoot(t *testing.T) {
+	dir := t.TempDir()
+	// The scriptlets need a shell there.
+	packages := []string{built(t, "rexecd-*-1.x86_64.rpm")[0], built(t, "rexec-*-1.x86_64.rpm")[0]}
+	lab.Run(t, "rpm", append([]string{"--root", dir, "-i", "--nodeps", "--noscripts"}, packages...)...)
+	for _, name := range []string{"rexecd", "rexec"} {
+		if out := lab.Run(t, "rpm", "--root", dir, "-V", "--nodeps", name); out != "" {
+			t.Errorf("rpm -V %s:\n%s", name, out)
+		}
+	}
+	for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/bin/rexec", "/etc/rexecd.toml"} {
+		if _, err := os.Stat(dir + f); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -110,8 +147,6 @@ func files(t *testing.T) []string {
 	return list
 }
 
-// The last test, and one more reason for a private host: rpmlint unpacks with cpio, and a path in these packages begins with
-// a slash.
 func TestRpmlintFindsNothing(t *testing.T) {
 	for _, p := range built(t, "*.rpm") {
 		out, err := exec.Command("rpmlint", "-c", "../../../packaging/rpmlint.toml", p).CombinedOutput()
