@@ -70,16 +70,17 @@ endef
 
 # The source as it is committed, or, in an unpacked source tarball, as it lies there.
 NAME    = rexecd-$(VERSION)
-sources = { git ls-files 2>/dev/null | while IFS= read -r f; do [ ! -e "$$f" ] || echo "$$f"; done | grep . || find . -type f -not -path './build/*' -not -path './dist/*' -printf '%P\n'; } | LC_ALL=C sort
+sources = { git ls-files 2>/dev/null | while IFS= read -r f; do [ ! -e "$$f" ] || echo "$$f"; done | grep . || find . -type f -not -path './build/*' -not -path './dist/*' -not -path './vendor/*' -printf '%P\n'; } | LC_ALL=C sort
 tarball = LC_ALL=C tar --create --format=gnu --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) --mode=u=rwX,go=rX --sort=name
 
 dist: build deb rpm
 	rm -rf dist && mkdir dist
 	cp $(PACKAGES)/*$(VERSION)-1*.deb $(PACKAGES)/*$(VERSION)-1*.rpm dist/
 	$(sources) | $(tarball) --transform 's,^,$(NAME)/,' --files-from=- | gzip -9n >dist/$(NAME).tar.gz
-	@# For those who build without a network: unpack over the source.
-	rm -rf build/vendor && $(GO) mod vendor -o build/vendor
-	cd build && $(tarball) --transform 's,^,$(NAME)/,' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
+	@# The same with the modules that it needs: builds without a network.
+	rm -rf build/vendor && mkdir build/vendor && $(sources) | cpio --quiet -pdm build/vendor
+	if [ -d vendor ]; then cp -r vendor build/vendor/; else $(GO) mod vendor -o build/vendor/vendor; fi
+	cd build && $(tarball) --transform 's,^vendor,$(NAME),' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
 	for b in in.rexecd rexecd rexec; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
 	cd dist && LC_ALL=C sha256sum -- * >SHA256SUMS
 	@cat dist/SHA256SUMS

@@ -35,7 +35,7 @@ check: deps lint unit oldest race fuzz-short cross e2e
 	@echo 'make check: all passed'
 
 lint: $(TOOLS)/staticcheck
-	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*')); [ -z "$$out" ] || { echo "gofmt:" $$out >&2; exit 1; }
+	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*' -not -path './vendor/*')); [ -z "$$out" ] || { echo "gofmt:" $$out >&2; exit 1; }
 	$(GO) vet ./...
 	$(TOOLS)/staticcheck ./...
 	shellcheck -S warning $(shell_scripts)

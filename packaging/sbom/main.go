@@ -31,10 +31,13 @@ type component struct {
 	Props    []property `json:"properties,omitempty"`
 }
 
+// A license is one SPDX id, or an expression of several.
 type license struct {
-	License struct {
-		ID string `json:"id"`
-	} `json:"license"`
+	License    *licenseID `json:"license,omitempty"`
+	Expression string     `json:"expression,omitempty"`
+}
+type licenseID struct {
+	ID string `json:"id"`
 }
 type hash struct {
 	Alg     string `json:"alg"`
@@ -63,13 +66,15 @@ type metadata struct {
 	Component component `json:"component"`
 }
 
-// spdx are the licences of what we link; a module that is missing here is an error, so that nobody forgets it.
+// spdx are the licences of what we link; one that is missing here is an error, so that nobody forgets it.
 var spdx = map[string]string{
 	"github.com/coreos/go-systemd/v22": "Apache-2.0",
 	"github.com/msteinert/pam/v2":      "BSD-2-Clause",
 	"github.com/pelletier/go-toml/v2":  "MIT",
 	"golang.org/x/sys":                 "BSD-3-Clause",
 	"golang.org/x/term":                "BSD-3-Clause",
+	"libc.so.6":                        "LGPL-2.1-or-later",
+	"libpam.so.0":                      "BSD-3-Clause OR GPL-2.0-or-later",
 }
 
 func main() {
@@ -160,15 +165,20 @@ func sharedLibraries(path string) ([]component, error) {
 	}
 	var parts []component
 	for _, n := range names {
-		parts = append(parts, component{Type: "library", BomRef: "so:" + n, Name: n, Props: []property{{"linkage", "dynamic"}}})
+		id, ok := spdx[n]
+		if !ok {
+			return nil, fmt.Errorf("no licence noted for library %s: add it here", n)
+		}
+		parts = append(parts, component{Type: "library", BomRef: "so:" + n, Name: n, Licenses: licensed(id), Props: []property{{"linkage", "dynamic"}}})
 	}
 	return parts, nil
 }
 
 func licensed(id string) []license {
-	var l license
-	l.License.ID = id
-	return []license{l}
+	if strings.Contains(id, " ") {
+		return []license{{Expression: id}}
+	}
+	return []license{{License: &licenseID{id}}}
 }
 
 // uuid makes a version 8 UUID (RFC 9562: contents of one's own choice) of the program's checksum.

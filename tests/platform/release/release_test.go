@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,25 @@ func TestTheReleaseIsTheSameBytesAnywhere(t *testing.T) {
 		}
 	}
 	bill(t, filepath.Join(one, "dist"))
+	buildsWithoutNetwork(t, filepath.Join(one, "dist"))
+}
+
+// A distribution's builder has the tarball with the modules, and neither a network nor the cache of somebody who had.
+func buildsWithoutNetwork(t *testing.T, dist string) {
+	t.Helper()
+	dir := t.TempDir()
+	run(t, dir, nil, "sh", "-c", `tar --strip-components=1 -xzf "$1"/rexecd-[0-9]*-vendor.tar.gz`, "sh", dist)
+	env := []string{"GOMODCACHE=" + dir + "/none", "GOTOOLCHAIN=local"}
+	run(t, dir, env, "unshare", "--net", "make", "-s", "build")
+	for _, p := range []string{"in.rexecd", "in.rexecd-standby", "rexec"} {
+		if _, err := os.Stat(dir + "/build/" + p); err != nil {
+			t.Error(err)
+		}
+	}
+	run(t, dir, env, "unshare", "--net", "go", "test", "./pkg/rexec/wire", "./pkg/settings")
+	if _, err := os.Stat(dir + "/none"); err == nil {
+		t.Error("modules were fetched: the tarball lacks some")
+	}
 }
 
 // useTools gives dir the tools: they are pinned and built already; a symbolic link is newer than their go.sum.
@@ -76,6 +96,9 @@ func dist(t *testing.T, dir, before string, env []string) string {
 	return string(sums)
 }
 
+// The SPDX ids of what we link; another one is a decision.
+var spdx = regexp.MustCompile(`^(BSD-2-Clause|BSD-3-Clause|MIT|Apache-2\.0|LGPL-2\.1-or-later|BSD-3-Clause OR GPL-2\.0-or-later)$`)
+
 // bill compares the bills of materials with what the programs say of themselves, and with the licences that we ship.
 func bill(t *testing.T, dir string) {
 	t.Helper()
@@ -94,7 +117,13 @@ func bill(t *testing.T, dir string) {
 		}
 		var doc struct {
 			BomFormat, SpecVersion string
-			Components             []struct{ Name, Version, PURL string }
+			Components             []struct {
+				Name, Version, PURL string
+				Licenses            []struct {
+					License    struct{ ID string }
+					Expression string
+				}
+			}
 		}
 		if err := json.Unmarshal(text, &doc); err != nil || doc.BomFormat != "CycloneDX" || doc.SpecVersion != "1.5" {
 			t.Fatalf("%s: %v, %s %s", files[0], err, doc.BomFormat, doc.SpecVersion)
@@ -102,6 +131,9 @@ func bill(t *testing.T, dir string) {
 		var listed []string
 		for _, c := range doc.Components {
 			listed = append(listed, c.Name+" "+c.Version)
+			if len(c.Licenses) != 1 || !spdx.MatchString(c.Licenses[0].License.ID+c.Licenses[0].Expression) {
+				t.Errorf("%s: the licences of %s are %+v; want one SPDX id or expression", program, c.Name, c.Licenses)
+			}
 		}
 		info, err := buildinfo.ReadFile(filepath.Dir(dir) + "/build/" + program)
 		if err != nil {
