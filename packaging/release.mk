@@ -19,6 +19,8 @@ endef
 # Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
 deb: build $(NFPM)
 	$(call stage,deb,debian,ZSHDIR=/usr/share/zsh/vendor-completions)
+	@# deb.postinst puts it into /etc: see deb.preinst.
+	install -d build/stage/deb/server/usr/share/rexecd && mv build/stage/deb/server/etc/pam.d build/stage/deb/server/usr/share/rexecd/
 	@# Debian's own names for the documentation: copyright instead of LICENSE, its form of changelog, all but small files compressed.
 	for p in rexecd rexec; do d=build/stage/deb/$$([ $$p = rexecd ] && echo server || echo client); \
 		doc=$$d/usr/share/doc/$$p; \

@@ -4,7 +4,7 @@
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
-DEBS = openbsd-inetd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban
+DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban
 
 # need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and works without a network.
 define need

@@ -151,7 +151,7 @@ func files(t *testing.T) []string {
 	t.Helper()
 	all := lab.Run(t, "find", "/", "-xdev", "(",
 		"-path", "/proc", "-o", "-path", "/sys", "-o", "-path", "/run", "-o", "-path", "/dev", "-o", "-path", "/tmp", "-o", "-path", "/home", "-o",
-		"-path", "/root", "-o", "-path", "/work", "-o", "-path", "/var/tmp", "-o", "-path", "/var/log", "-o", "-path", "/var/cache", "-o", "-path", "/var/lib/dpkg", "-o",
+		"-path", "/root", "-o", "-path", "/work", "-o", "-path", "/var/tmp", "-o", "-path", "/var/log", "-o", "-path", "/var/cache", "-o", "-path", "/var/lib/dpkg", "-o", "-path", "/var/lib/ucf", "-o",
 		"-path", "/var/lib/systemd/catalog", "-o", "-path", "/var/lib/systemd/timers", "-o", "-path", "/var/lib/systemd/random-seed",
 		")", "-prune", "-o", "-print")
 	list := strings.Split(strings.TrimSpace(all), "\n")

@@ -60,7 +60,7 @@ func buildsWithoutNetwork(t *testing.T, dist string) {
 	run(t, dir, nil, "sh", "-c", `tar --strip-components=1 -xzf "$1"/rexecd-[0-9]*-vendor.tar.gz`, "sh", dist)
 	env := []string{"GOMODCACHE=" + dir + "/none", "GOTOOLCHAIN=local"}
 	run(t, dir, env, "unshare", "--net", "make", "-s", "build")
-	for _, p := range []string{"in.rexecd", "in.rexecd-standby", "rexec"} {
+	for _, p := range []string{"in.rexecd", "rexecd", "rexec"} {
 		if _, err := os.Stat(dir + "/build/" + p); err != nil {
 			t.Error(err)
 		}
