@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -9,8 +8,8 @@ import (
 
 func TestConsoleIsNeverAPeer(t *testing.T) {
 	// What the test binary has as descriptor 2 is a pipe, a file or a terminal.
-	if c, ok := console().(*os.File); !ok || c.Fd() < 10 {
-		t.Errorf("console() = %v", console())
+	if fd := console(); fd < 10 {
+		t.Errorf("console() = %d", fd)
 	}
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -25,7 +24,7 @@ func TestConsoleIsNeverAPeer(t *testing.T) {
 	unix.Dup3(saved, 2, 0)
 	unix.Close(saved)
 	unix.Close(socket)
-	if c != nil {
-		t.Errorf("console() of a TCP socket = %v", c)
+	if c >= 0 {
+		t.Errorf("console() of a TCP socket = %d", c)
 	}
 }

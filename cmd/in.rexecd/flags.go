@@ -29,6 +29,7 @@ type options struct {
 
 	// Internal: rexecd passes these to the processes that it starts.
 	console   bool // log on standard error, for rexecd -debug
+	stderr    bool // log there on a host without a system log, for rexecd -standby
 	listeners int  // accept a connection of so many inherited listening sockets
 	refuse    bool // refuse the connection, which exceeds its source's limit
 }
@@ -45,6 +46,7 @@ func parseFlags(args []string) (options, error) {
 	f.StringVar(&o.config, "config", "", "")
 	f.BoolVar(&o.version, "version", false, "")
 	f.BoolVar(&o.console, "console", false, "")
+	f.BoolVar(&o.stderr, "stderr", false, "")
 	f.IntVar(&o.listeners, "worker", 0, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	err := f.Parse(args)

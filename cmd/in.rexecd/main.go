@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 
@@ -54,10 +53,7 @@ func main() {
 // serve serves the one connection this process was started for. bad is a wrong
 // flag, which is answered like a wrong setting.
 func serve(o options, bad error) int {
-	log := &audit.Log{Unit: audit.Unit()}
-	if o.console {
-		log.Console = console()
-	}
+	log := o.log()
 	conn, err := inetd.Take()
 	switch {
 	case errors.Is(err, inetd.ErrGone):
@@ -94,15 +90,32 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	return exitOK
 }
 
-// console is this process's stderr, kept before it is pointed at /dev/null; nil
+// log is where this process's records go.
+func (o options) log() *audit.Log {
+	log := &audit.Log{Unit: audit.Unit()}
+	if !o.console && !o.stderr {
+		return log
+	}
+	fd := console()
+	switch {
+	case fd < 0:
+	case o.console:
+		log.Console = os.NewFile(uintptr(fd), "stderr")
+	default:
+		log.Stderr = fd
+	}
+	return log
+}
+
+// console is this process's stderr, kept before it is pointed at /dev/null; -1
 // where nobody can read it: under inetd it is the peer.
-func console() io.Writer {
+func console() int {
 	if !audit.Readable(2) {
-		return nil
+		return -1
 	}
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 10)
 	if err != nil {
-		return nil
+		return -1
 	}
-	return os.NewFile(uintptr(fd), "stderr")
+	return fd
 }

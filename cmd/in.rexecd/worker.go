@@ -15,10 +15,7 @@ import (
 // serveAsWorker serves the one connection that this process, started ahead of
 // it by rexecd -standby, will accept.
 func serveAsWorker(o options) int {
-	log := &audit.Log{Unit: audit.Unit()}
-	if o.console {
-		log.Console = console()
-	}
+	log := o.log()
 	worker, err := prefork.NewWorker(o.listeners)
 	if err == nil {
 		err = inetd.DetachStdio()

@@ -62,6 +62,9 @@ func supervise(o options, messages io.Writer) error {
 		return err
 	}
 	cold := o.handlerArgs()
+	if !o.debug && audit.Readable(2) {
+		cold = append(cold, "-stderr")
+	}
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),

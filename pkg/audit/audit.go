@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Identifier is the name in front of the messages: journalctl -t in.rexecd.
@@ -261,6 +263,9 @@ func common(unit string) []field {
 type Log struct {
 	// Console, if set, gets the lines instead of the system's log.
 	Console io.Writer
+	// Stderr, if set, is a descriptor that gets the lines on a host without a system
+	// log, a container for example. It must not be the peer.
+	Stderr int
 	// Unit is the systemd unit that this process was started in, if any.
 	Unit string
 
@@ -277,7 +282,12 @@ func (l *Log) Write(e Event) {
 			return // else nobody reads there any more
 		}
 	}
-	if !l.deaf {
-		l.deaf = !send(&e)
+	if l.deaf {
+		return
+	}
+	err := send(&e)
+	l.deaf = err == unix.EAGAIN
+	if err != nil && !l.deaf && l.Stderr != 0 {
+		l.print(&e)
 	}
 }

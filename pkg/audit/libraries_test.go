@@ -93,7 +93,7 @@ func compareJournals() error {
 	}
 	for _, text := range hostile {
 		e := Event{Kind: Failed, User: text, Peer: peer6, Reason: fmt.Errorf("%s", text), Command: text, Exit: 1}
-		if !send(&e) {
+		if send(&e) != nil {
 			return fmt.Errorf("send %q: not in time", text)
 		}
 		if err := journal.Send(e.Message(), journal.PriNotice, fieldMap(&e)); err != nil {

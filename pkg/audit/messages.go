@@ -38,7 +38,7 @@ func (m *Messages) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	journal := encode(append(common(m.Unit), field{"MESSAGE", text}, field{"PRIORITY", strconv.Itoa(notice)}))
-	if !deliver(journal, func() []byte { return syslogLine(time.Now(), notice, text) }) {
+	if err := deliver(journal, func() []byte { return syslogLine(time.Now(), notice, text) }); err == unix.EAGAIN {
 		m.deafUntil = time.Now().Add(deafTime)
 	}
 	return len(line), nil

@@ -26,19 +26,19 @@ var (
 // stopped or hangs has a full queue, and a write to it would wait for ever.
 const patience = 2 * time.Second
 
-// send writes the record, and reports whether that was done in time.
-func send(e *Event) bool {
+// send writes the record.
+func send(e *Event) error {
 	return deliver(e.journal(), func() []byte { return e.syslog(time.Now()) })
 }
 
-// deliver sends to journald, or to syslog where there is no journald, and reports
-// whether that was done in time. A host that has neither is no reason to wait.
-func deliver(journal []byte, syslog func() []byte) bool {
+// deliver sends to journald, or to syslog where there is no journald. EAGAIN is a
+// log that did not take the record in time; another error, that there is none.
+func deliver(journal []byte, syslog func() []byte) error {
 	err := sendTo(journalSocket, journal)
 	if err != nil && err != unix.EAGAIN {
 		err = sendTo(syslogSocket, syslog())
 	}
-	return err != unix.EAGAIN
+	return err
 }
 
 // sendTo sends one datagram, waiting for room for at most patience: EAGAIN then.
@@ -94,6 +94,18 @@ func syslogLine(now time.Time, severity int, message string) []byte {
 	b = append(append(append(b, ' '), Identifier...), '[')
 	b = strconv.AppendInt(b, int64(os.Getpid()), 10)
 	return append(append(b, "]: "...), message...)
+}
+
+// print writes the record to Stderr, in a length that a pipe takes at once or not at
+// all: other processes write there, too.
+func (l *Log) print(e *Event) {
+	const pipeBuf = 4096
+	line := Identifier + "[" + strconv.Itoa(os.Getpid()) + "]: " + e.Message()
+	if len(line) >= pipeBuf {
+		line = cut(line, pipeBuf-4) + "..."
+	}
+	m := Messages{Stderr: l.Stderr}
+	m.print(line + "\n")
 }
 
 // Unit is the systemd unit that this process runs in, empty if it was not
