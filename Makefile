@@ -31,7 +31,8 @@ BINDIR    ?= $(PREFIX)/bin
 MANDIR    ?= $(PREFIX)/share/man
 DOCDIR    ?= $(PREFIX)/share/doc
 BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
-ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
+# Debian's zsh looks for packages' completions elsewhere, under /usr but not under /usr/local.
+ZSHDIR    ?= $(PREFIX)/share/zsh/$(if $(filter debian/usr,$(DISTRO)$(PREFIX)),vendor-completions,site-functions)
 FIREWALLDDIR ?= $(PREFIX)/lib/firewalld/services
 SYSCONFDIR ?= /etc
 PAMDIR    ?= $(SYSCONFDIR)/pam.d
@@ -39,8 +40,9 @@ XINETDDIR ?= $(SYSCONFDIR)/xinetd.d
 FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 UNITDIR   ?= /usr/lib/systemd/system
 CATALOGDIR ?= /usr/lib/systemd/catalog
+DISTRO    ?= $(shell . /etc/os-release 2>/dev/null; case " $${ID-} $${ID_LIKE-} " in (*fedora*|*rhel*) echo fedora;; (*suse*) echo suse;; (*debian*) echo debian;; (*) echo other;; esac)
 # Which of packaging/pam.d: debian, fedora or suse. From /etc/os-release, unless given.
-PAMFAMILY ?= $(shell . /etc/os-release 2>/dev/null; case " $${ID-} $${ID_LIKE-} " in (*fedora*|*rhel*) echo fedora;; (*suse*) echo suse;; (*) echo debian;; esac)
+PAMFAMILY ?= $(DISTRO:other=debian)
 
 include packaging/install.mk
 include packaging/release.mk

@@ -16,34 +16,38 @@ define install_conf
 	$(sbin_paths) $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
 endef
 
+# On a live host: the units, and the explanations of journalctl -x. Packages have scriptlets and triggers for it.
+tell_systemd = $(if $(D),,@if [ -d /run/systemd/system ] && [ "$$(id -u)" = 0 ]; then systemctl daemon-reload; journalctl --update-catalog; fi)
+
 install-server:
 	@for b in in.rexecd rexecd; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
-	for b in in.rexecd rexecd; do install -D -m 755 build/$$b $(D)$(SBINDIR)/$$b; done
-	$(INST) cmd/in.rexecd/in.rexecd.8 $(D)$(MANDIR)/man8/in.rexecd.8
-	$(INST) cmd/rexecd/rexecd.8 $(D)$(MANDIR)/man8/rexecd.8
-	$(INST) cmd/rexecd/rexecd.toml.5 $(D)$(MANDIR)/man5/rexecd.toml.5
+	for b in in.rexecd rexecd; do install -D -m 755 build/$$b "$(D)$(SBINDIR)/$$b"; done
+	$(INST) cmd/in.rexecd/in.rexecd.8 "$(D)$(MANDIR)/man8/in.rexecd.8"
+	$(INST) cmd/rexecd/rexecd.8 "$(D)$(MANDIR)/man8/rexecd.8"
+	$(INST) cmd/rexecd/rexecd.toml.5 "$(D)$(MANDIR)/man5/rexecd.toml.5"
 	for u in $(UNITS); do \
-		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin $(D)$(UNITDIR)/$$u; done
-	$(INST) systemd/rexecd.catalog $(D)$(CATALOGDIR)/rexecd.catalog
-	$(INST) packaging/firewalld/rexec.xml $(D)$(FIREWALLDDIR)/rexec.xml
-	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash $(D)$(BASHDIR)/$$p; \
-		$(INST) packaging/completion/_$$p $(D)$(ZSHDIR)/_$$p; done
+		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
+	$(INST) systemd/rexecd.catalog "$(D)$(CATALOGDIR)/rexecd.catalog"
+	$(INST) packaging/firewalld/rexec.xml "$(D)$(FIREWALLDDIR)/rexec.xml"
+	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash "$(D)$(BASHDIR)/$$p"; \
+		$(INST) packaging/completion/_$$p "$(D)$(ZSHDIR)/_$$p"; done
 	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf; do \
-		$(INST) $$f $(D)$(DOCDIR)/rexecd/$${f##*/}; done
+		$(INST) $$f "$(D)$(DOCDIR)/rexecd/$${f##*/}"; done
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
 	$(call install_conf,packaging/xinetd,$(XINETDDIR)/rexec)
 	$(call install_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
 	$(call install_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
+	$(tell_systemd)
 
 install-client:
 	@test -x build/rexec || { echo 'build/rexec is not there: run make build first' >&2; exit 1; }
-	install -D -m 755 build/rexec $(D)$(BINDIR)/rexec
-	$(if $(wildcard cmd/rexec/rexec.1),$(INST) cmd/rexec/rexec.1 $(D)$(MANDIR)/man1/rexec.1)
-	$(INST) cmd/rexec/rexec.toml.5 $(D)$(MANDIR)/man5/rexec.toml.5
-	$(if $(wildcard packaging/completion/rexec.bash),$(INST) packaging/completion/rexec.bash $(D)$(BASHDIR)/rexec)
-	$(if $(wildcard packaging/completion/_rexec),$(INST) packaging/completion/_rexec $(D)$(ZSHDIR)/_rexec)
-	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright; do $(INST) $$f $(D)$(DOCDIR)/rexec/$${f##*/}; done
+	install -D -m 755 build/rexec "$(D)$(BINDIR)/rexec"
+	$(if $(wildcard cmd/rexec/rexec.1),$(INST) cmd/rexec/rexec.1 "$(D)$(MANDIR)/man1/rexec.1")
+	$(INST) cmd/rexec/rexec.toml.5 "$(D)$(MANDIR)/man5/rexec.toml.5"
+	$(if $(wildcard packaging/completion/rexec.bash),$(INST) packaging/completion/rexec.bash "$(D)$(BASHDIR)/rexec")
+	$(if $(wildcard packaging/completion/_rexec),$(INST) packaging/completion/_rexec "$(D)$(ZSHDIR)/_rexec")
+	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright; do $(INST) $$f "$(D)$(DOCDIR)/rexec/$${f##*/}"; done
 
 # A file in SYSCONFDIR goes only while it is still as installed.
 define uninstall_conf
@@ -52,18 +56,20 @@ define uninstall_conf
 	else echo "kept $(2): it was edited"; fi; fi
 endef
 
+# On a live host the service ends first: units without a program would go on listening.
 uninstall-server:
-	rm -f $(D)$(SBINDIR)/in.rexecd $(D)$(SBINDIR)/rexecd
-	rm -f $(addprefix $(D)$(MANDIR)/man8/,in.rexecd.8 rexecd.8) $(D)$(MANDIR)/man5/rexecd.toml.5
-	rm -f $(addprefix $(D)$(UNITDIR)/,$(UNITS)) $(D)$(CATALOGDIR)/rexecd.catalog
-	rm -f $(D)$(FIREWALLDDIR)/rexec.xml $(addprefix $(D)$(BASHDIR)/,in.rexecd rexecd) $(addprefix $(D)$(ZSHDIR)/,_in.rexecd _rexecd)
+	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove; fi)
+	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
+	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
+	rm -f "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
 	$(call uninstall_conf,packaging/xinetd,$(XINETDDIR)/rexec)
 	$(call uninstall_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
 	$(call uninstall_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
+	$(tell_systemd)
 
 uninstall-client:
-	rm -f $(D)$(BINDIR)/rexec $(D)$(MANDIR)/man1/rexec.1 $(D)$(MANDIR)/man5/rexec.toml.5 $(D)$(BASHDIR)/rexec $(D)$(ZSHDIR)/_rexec
+	rm -f "$(D)$(BINDIR)/rexec" "$(D)$(MANDIR)/man1/rexec.1" "$(D)$(MANDIR)/man5/rexec.toml.5" "$(D)$(BASHDIR)/rexec" "$(D)$(ZSHDIR)/_rexec"
 	rm -rf "$(D)$(DOCDIR)/rexec"

@@ -8,17 +8,17 @@ PACKAGES = build/packages
 # Everything in a package has the release's date and modes that do not depend on the umask.
 stamp    = find $(1) -exec touch -h -d @$(SOURCE_DATE_EPOCH) {} + && chmod -R u=rwX,go=rX $(1)
 
-# stage FORMAT PAM-FAMILY EXTRA-VARIABLES: what `make install` installs, per package, with what only packages have.
+# stage FORMAT FAMILY: what `make install` installs, per package, with what only packages have.
 define stage
 	rm -rf build/stage/$(1)
 	umask 022; for p in server client; do \
-		$(MAKE) -s install-$$p DESTDIR=$(CURDIR)/build/stage/$(1)/$$p PREFIX=/usr SYSCONFDIR=/etc PAMFAMILY=$(2) $(3) >/dev/null; done
+		$(MAKE) -s install-$$p DESTDIR="$(CURDIR)/build/stage/$(1)/$$p" PREFIX=/usr SYSCONFDIR=/etc PAMFAMILY=$(2) DISTRO=$(2) >/dev/null; done
 	find build/stage/$(1) -path '*/share/man/*' -type f -exec gzip -9n {} +
 endef
 
 # Depends on the build that lies in build/: `make build deb` or, for a release, `make dist`.
 deb: build $(NFPM)
-	$(call stage,deb,debian,ZSHDIR=/usr/share/zsh/vendor-completions)
+	$(call stage,deb,debian)
 	@# deb.postinst puts it into /etc: see deb.preinst.
 	install -d build/stage/deb/server/usr/share/rexecd && mv build/stage/deb/server/etc/pam.d build/stage/deb/server/usr/share/rexecd/
 	@# Debian's own names for the documentation: copyright instead of LICENSE, its form of changelog, all but small files compressed.

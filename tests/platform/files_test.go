@@ -115,12 +115,12 @@ func TestWhatisKnowsTheManuals(t *testing.T) {
 func TestMakeInstallAndUninstall(t *testing.T) {
 	lab.AddUser(t, lab.User{Name: "builder", Password: "x"})
 	tree := filepath.Join(t.TempDir(), "tree")
-	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
+	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile go.mod CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
 	copyTo(t, lab.Rexecd(t), tree+"/build/rexecd", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
 	lab.Run(t, "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(tree)))
-	dest := "/home/builder/dest"
+	dest := "/home/builder/a dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
 	lab.Run(t, "runuser", append(args, "install")...)
 	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
@@ -142,9 +142,27 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 		t.Errorf("a second install overwrote the edited settings: %q", text)
 	}
 	lab.Run(t, "runuser", append(args, "uninstall")...)
-	left := strings.Fields(lab.Run(t, "find", dest, "(", "-type", "f", "-o", "-type", "l", ")"))
+	left := strings.Split(strings.TrimSpace(lab.Run(t, "find", "/home/builder", "-path", "*dest*", "(", "-type", "f", "-o", "-type", "l", ")")), "\n")
 	if want := []string{dest + "/opt/etc/rexecd.toml"}; !slices.Equal(left, want) {
 		t.Errorf("after uninstall: %q; want only what was edited, %q", left, want)
+	}
+}
+
+func TestZshFindsTheCompletions(t *testing.T) {
+	for _, tt := range []struct{ distro, prefix, want string }{
+		{"debian", "/usr", "/usr/share/zsh/vendor-completions"},
+		{"debian", "/usr/local", "/usr/local/share/zsh/site-functions"},
+		{"fedora", "/usr", "/usr/share/zsh/site-functions"},
+		{"other", "/usr", "/usr/share/zsh/site-functions"},
+	} {
+		out := lab.Run(t, "make", "-C", root(t), "-n", "install-server", "DISTRO="+tt.distro, "PREFIX="+tt.prefix, "DESTDIR=/dest")
+		if !strings.Contains(out, `"/dest`+tt.want+`/_$p"`) {
+			t.Errorf("%s, PREFIX=%s: not in %s:\n%s", tt.distro, tt.prefix, tt.want, out)
+		}
+		// This host is a Debian.
+		if fpath := lab.Run(t, "zsh", "-fc", "print -l $fpath"); tt.distro == "debian" && !strings.Contains(fpath, tt.want+"\n") {
+			t.Errorf("zsh looks in\n%s", fpath)
+		}
 	}
 }
 

@@ -47,6 +47,31 @@ func TestInstallAndRemoveThroughSystemd(t *testing.T) {
 	expect(t, 0, "nothing to do", "-remove")
 }
 
+func TestMakeUninstallEndsTheServiceFirst(t *testing.T) {
+	prepareHost(t)
+	defer setSettings(t, settings)
+	defer install(t)
+	catalog := func() string { out, _ := says("journalctl", "--list-catalog"); return out }
+	if !strings.Contains(catalog(), "rexec") {
+		t.Error("make install left the catalog as it was")
+	}
+	expect(t, 0, "enabled and started rexec.socket", "-install")
+	out := lab.Run(t, "make", "-s", "-C", root(t), "uninstall", "PAMFAMILY=debian")
+	if !strings.Contains(out, "stopped and disabled rexec.socket") {
+		t.Errorf("make uninstall says %q", out)
+	}
+	if c, err := net.Dial("tcp", addr); err == nil {
+		c.Close()
+		t.Error("port 512 is open after make uninstall")
+	}
+	if out, _ := says("systemctl", "list-unit-files", "--no-legend", "rexec*"); out != "" {
+		t.Errorf("units after make uninstall: %s", out)
+	}
+	if strings.Contains(catalog(), "rexec") {
+		t.Error("make uninstall left the catalog as it was")
+	}
+}
+
 func TestInstallRefusesWhenThePortIsTaken(t *testing.T) {
 	prepareHost(t)
 	other, err := net.Listen("tcp", addr)

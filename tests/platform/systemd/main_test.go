@@ -35,15 +35,18 @@ var host sync.Once
 func prepareHost(t *testing.T) {
 	t.Helper()
 	host.Do(func() {
-		// The tests have built the programs; make only puts them in place.
-		lab.Run(t, "make", "-s", "-C", root(t), "install", "PAMFAMILY=debian")
-		lab.Run(t, "cp", lab.Server(t), lab.Rexecd(t), "/usr/sbin")
-		lab.Run(t, "cp", lab.Client(t), "/usr/bin/rexec")
-		lab.Run(t, "systemctl", "daemon-reload")
-		lab.Run(t, "journalctl", "--update-catalog")
+		install(t)
 		setSettings(t, settings)
 		lab.AddUser(t, lab.User{Name: "alice", Password: "correct-horse"})
 	})
+}
+
+// install is `make install`. The tests have built the programs; make only puts them in place.
+func install(t *testing.T) {
+	t.Helper()
+	lab.Run(t, "make", "-s", "-C", root(t), "install", "PAMFAMILY=debian")
+	lab.Run(t, "cp", lab.Server(t), lab.Rexecd(t), "/usr/sbin")
+	lab.Run(t, "cp", lab.Client(t), "/usr/bin/rexec")
 }
 
 func root(t *testing.T) string {
