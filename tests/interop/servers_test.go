@@ -112,7 +112,9 @@ func TestOutputOfGNUsServerThatBeginsWithANULIsKept(t *testing.T) {
 	_, at := handle(t, lab.Handler{Path: lab.Inetutils(t, "rexecd")})
 	var all sync.WaitGroup
 	for range 4 {
-		all.Go(func() {
+		all.Add(1)
+		go func() {
+			defer all.Done()
 			for range 25 {
 				got, ended := attempt(t, bound, "", "", lab.Client(t), "-P", at.port, "-l", alice.Name, "-p", alice.Password,
 					"-q", "status-on-stderr", at.host, `printf '\0output'; printf '\0errors' >&2`)
@@ -120,7 +122,7 @@ func TestOutputOfGNUsServerThatBeginsWithANULIsKept(t *testing.T) {
 					t.Errorf("ended %v: %q %q %d", ended, got.out, got.err, got.status)
 				}
 			}
-		})
+		}()
 	}
 	all.Wait()
 }
