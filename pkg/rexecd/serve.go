@@ -130,16 +130,20 @@ func (s *Server) dialBack(conn *inetd.Conn, port int, patience time.Duration) (*
 	return stderr, nil
 }
 
-// declinePatience bounds the reading of the port, and then the connection to it,
-// of a client that will be refused whatever it sends.
-const declinePatience = 5 * time.Second
+// How long a client that will be refused whatever it sends has for its port, which
+// clients send at once, and then for the connection to it: GNU's gives up after
+// five seconds.
+const (
+	declinePatience    = 3 * time.Second
+	declineDialTimeout = 5 * time.Second
+)
 
 // dialFirst makes the stderr connection that a client may be waiting for, so that
 // it hears the refusal, which is returned.
 func (s *Server) dialFirst(c *connections, refusal error) error {
 	c.primary.Deadline = time.Now().Add(declinePatience)
 	if port, err := wire.ReadPort(c.primary); err == nil && port >= s.Config.Stderr.MinPort {
-		c.stderr, _ = s.dialBack(c.primary, port, declinePatience)
+		c.stderr, _ = s.dialBack(c.primary, port, declineDialTimeout)
 	}
 	return refusal
 }
