@@ -37,7 +37,7 @@ func TestTheOutputArrivesWholeWhateverTheInputDoes(t *testing.T) {
 	const size = 1_500_000
 	u := newUser(t, lab.User{})
 	fast, m := serve(t, lab.Handler{}), serve(t, lab.Handler{Args: []string{"-m"}})
-	standing := stand(t, lab.Room{}, lab.Server(t), nil, "-standby", "1")
+	standing := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "1")
 	for name, addr := range map[string]string{"started for the connection": fast.Addr, "-m": m.Addr, "standby": standing.addr} {
 		for _, child := range []string{"", "sleep 3 & "} {
 			t.Run(name+" "+child, func(t *testing.T) {
