@@ -25,6 +25,7 @@ install-server:
 	$(INST) cmd/in.rexecd/in.rexecd.8 "$(D)$(MANDIR)/man8/in.rexecd.8"
 	$(INST) cmd/rexecd/rexecd.8 "$(D)$(MANDIR)/man8/rexecd.8"
 	$(INST) cmd/rexecd/rexecd.toml.5 "$(D)$(MANDIR)/man5/rexecd.toml.5"
+	for page in clients migration; do $(INST) cmd/rexecd/rexecd-$$page.7 "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	for u in $(UNITS); do \
 		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
 	$(INST) systemd/rexecd.catalog "$(D)$(CATALOGDIR)/rexecd.catalog"
@@ -62,6 +63,7 @@ uninstall-server:
 	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
 	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
 	rm -f "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
+	for page in clients migration; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)

@@ -97,12 +97,13 @@ func TestBashCompletesTheServersFlags(t *testing.T) {
 // whatis reads the NAME sections of installed manuals.
 func TestWhatisKnowsTheManuals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
-	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd.toml.5"} {
+	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd.toml.5", "rexecd/rexecd-clients.7", "rexecd/rexecd-migration.7"} {
 		write(t, filepath.Join(dir, "man"+page[len(page)-1:], filepath.Base(page)), read(t, root(t)+"/cmd/"+page))
 	}
 	lab.Run(t, "makewhatis", dir)
 	for name, want := range map[string]string{
 		"in.rexecd": "remote execution server", "rexecd": "administration of the remote execution server", "rexecd.toml": "settings of the remote execution server",
+		"rexecd-clients": "from other systems", "rexecd-migration": "settings of other rexec servers",
 	} {
 		if out := lab.Run(t, "mwhatis", "-M", dir, name); !strings.Contains(out, want) {
 			t.Errorf("whatis %s: %q", name, out)
@@ -123,7 +124,7 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	dest := "/home/builder/a dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
 	lab.Run(t, "runuser", append(args, "install")...)
-	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
+	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/rexec/share/man/man7/rexecd-migration.7", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
 		if _, err := os.Stat(dest + f); err != nil {
 			t.Error(err)
 		}
