@@ -4,7 +4,8 @@
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
-DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban
+DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban \
+       rsyslog libestr0 libfastjson4 wireguard-tools
 
 # need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and works without a network.
 define need
@@ -71,7 +72,7 @@ cross:
 		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec/... ./cmd/rexec; done)
 
 # On the binaries as they are released. One package at a time: some of them measure time and load.
-e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/attack tests/bench)) $(wildcard tests/platform))
+e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/manual tests/attack tests/bench)) $(wildcard tests/platform))
 e2e: deps build
 	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 20m $(e2e_pkgs)
 

@@ -132,3 +132,29 @@ func TestAHalfClosedPrimaryIsTheEndOfTheCommandsInputAlone(t *testing.T) {
 		s.Log.Wait(t, "exit status 0 after")
 	}
 }
+
+// Urgent data is outside of the stream that signals are read from.
+func TestASignalAsUrgentDataIsIgnored(t *testing.T) {
+	t.Parallel()
+	s := serve(t, lab.Handler{})
+	u := newUser(t, lab.User{})
+	session := lab.Open(t, s.Addr, u.Name, u.Password, trapping).Started(t)
+	session.Line(t)
+	raw, err := session.Stderr.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent error
+	if err := raw.Write(func(fd uintptr) bool {
+		sent = syscall.Sendto(int(fd), []byte{byte(syscall.SIGKILL)}, syscall.MSG_OOB, nil)
+		return true
+	}); err != nil || sent != nil {
+		t.Fatalf("send urgent data: %v, %v", err, sent)
+	}
+	session.Signal(t, byte(syscall.SIGUSR1))
+	if got := session.Line(t); got != "USR1" {
+		t.Errorf("after urgent data and byte %d the command saw %q", syscall.SIGUSR1, got)
+	}
+	session.Signal(t, byte(syscall.SIGKILL))
+	session.Rest(t)
+}
