@@ -37,7 +37,7 @@ func prepareHost(t *testing.T) {
 		for _, u := range users {
 			lab.AddUser(t, u)
 		}
-		names := "127.0.0.1 localhost rs60002 host vmhost linux1 linux1.example.com\n::1 localhost6\n"
+		names := "127.0.0.1 localhost rs60002 host vmhost cluster board linux1 linux1.example.com\n::1 localhost6\n"
 		netrc := ""
 		for n := range 40 {
 			names += fmt.Sprintf("127.0.1.%d host%d\n", n+1, n+1)
