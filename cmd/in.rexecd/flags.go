@@ -9,13 +9,15 @@ import (
 	"strings"
 )
 
-const usage = `usage: in.rexecd [-mn] [-config file]    started by inetd, xinetd, systemd or rexecd
+const usage = `usage: in.rexecd [-m] [-n] [-S] [-config file]
+                 started by inetd, xinetd, systemd or rexecd
        in.rexecd -version
 
   -m            shut the connections down when the command itself ends
   -n            no TCP keepalive
+  -S            refuse root, whatever the settings say
   -config file  settings other than /etc/rexecd.toml
-  -c -D -s -S   accepted for compatibility: names are never looked up
+  -c -D -s      accepted for compatibility, and ignored
 
 Serves one connection; rexecd(8) installs, checks and supervises the service.
 See in.rexecd(8) and rexecd.toml(5).
@@ -23,9 +25,9 @@ See in.rexecd(8) and rexecd.toml(5).
 
 // options are the flags.
 type options struct {
-	closeOnExit, noKeepAlive bool
-	config                   string
-	version, help            bool
+	closeOnExit, noKeepAlive, noRoot bool
+	config                           string
+	version, help                    bool
 
 	// Internal: rexecd passes these to the processes that it starts.
 	console   bool // log on standard error, for rexecd -debug
@@ -40,7 +42,8 @@ func parseFlags(args []string) (options, error) {
 	f.SetOutput(io.Discard) // descriptor 2 may be the peer
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
-	for _, name := range []string{"c", "D", "s", "S"} {
+	f.BoolVar(&o.noRoot, "S", false, "") // HP-UX
+	for _, name := range []string{"c", "D", "s"} {
 		f.Bool(name, false, "") // AIX, Fedora, HP-UX: about looking up peers' names
 	}
 	f.StringVar(&o.config, "config", "", "")

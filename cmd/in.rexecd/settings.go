@@ -23,5 +23,8 @@ func (o options) server() (rexecd.Config, error) {
 	if o.noKeepAlive {
 		c.KeepAlive.On = false
 	}
+	if o.noRoot {
+		c.PermitRoot = false
+	}
 	return c, nil
 }

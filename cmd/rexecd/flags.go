@@ -11,9 +11,11 @@ import (
 
 const usage = `usage: rexecd -install | -remove             starts or ends the service on this host
        rexecd -check [-config file]          checks what must be in place
-       rexecd -debug [-listen [addr]:port] [-max n] [-max-per-source n] [-mn] [-config file]
+       rexecd -debug [-listen [addr]:port] [-max n]
+              [-max-per-source n] [-m] [-n] [-S] [-config file]
                                              accepts connections itself, logs here
-       rexecd -standby n [-listen [addr]:port] [-max n] [-max-per-source n] [-mn] [-config file]
+       rexecd -standby n [-listen [addr]:port] [-max n]
+              [-max-per-source n] [-m] [-n] [-S] [-config file]
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
@@ -21,6 +23,7 @@ const usage = `usage: rexecd -install | -remove             starts or ends the s
 
   -m            shut a connection down when its command itself ends
   -n            no TCP keepalive
+  -S            refuse root, whatever the settings say
   -config file  settings other than /etc/rexecd.toml
 
 A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
@@ -32,7 +35,7 @@ type options struct {
 	standby                                                 int
 	listen                                                  string
 	max, perSource                                          int
-	closeOnExit, noKeepAlive                                bool
+	closeOnExit, noKeepAlive, noRoot                        bool
 	config                                                  string
 	args                                                    []string // after -penalties
 }
@@ -72,7 +75,8 @@ func parseFlags(args []string) (options, error) {
 	f.IntVar(&o.perSource, "max-per-source", 0, "")
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
-	for _, name := range []string{"c", "D", "s", "S"} {
+	f.BoolVar(&o.noRoot, "S", false, "")
+	for _, name := range []string{"c", "D", "s"} {
 		f.Bool(name, false, "") // as in.rexecd takes them
 	}
 	f.StringVar(&o.config, "config", "", "")
@@ -135,6 +139,9 @@ func (o options) handlerArgs() []string {
 	}
 	if o.noKeepAlive {
 		argv = append(argv, "-n")
+	}
+	if o.noRoot {
+		argv = append(argv, "-S")
 	}
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)

@@ -13,7 +13,7 @@ func TestFlagsAreThoseOfTheManual(t *testing.T) {
 		want options
 	}{
 		{"", options{}},
-		{"-m -n -s -S -c -D", options{closeOnExit: true, noKeepAlive: true}}, // from inetd.conf
+		{"-m -n -s -S -c -D", options{closeOnExit: true, noKeepAlive: true, noRoot: true}}, // from inetd.conf
 		{"-debug", options{debug: true}},
 		{"-debug -listen 127.0.0.1:5120", options{debug: true, listen: "127.0.0.1:5120"}},
 		{"-listen=:512 -debug -m", options{debug: true, listen: ":512", closeOnExit: true}},
@@ -101,7 +101,7 @@ func TestHandlersGetTheFlagsThatAreTheirs(t *testing.T) {
 		{[]string{"-debug"}, []string{"-console"}},
 		{[]string{"-debug", "-listen", ":512", "-m"}, []string{"-m", "-console"}},
 		{[]string{"-standby", "4", "-max", "10", "-config", "/a directory/x"}, []string{"-config", "/a directory/x"}},
-		{[]string{"-n", "-c", "-s", "-S", "-D"}, []string{"-n"}},
+		{[]string{"-n", "-c", "-s", "-S", "-D"}, []string{"-n", "-S"}},
 	} {
 		o, err := parseFlags(tt.args)
 		if err != nil {

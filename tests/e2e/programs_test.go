@@ -17,7 +17,7 @@ func TestRexecdWithAConnectionBecomesTheServer(t *testing.T) {
 	for name, on := range map[string]lab.Descriptors{"descriptor 0": lab.In, "LISTEN_FDS": lab.ListenFDs} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, lab.Handler{Path: lab.Rexecd(t), On: on, Args: []string{"-c", "-s", "-m", "-S", "-D", "-n"}})
-			wantOut(t, s.Addr, request(u, `cat /proc/$PPID/comm; tr '\0' ' ' </proc/$PPID/cmdline`), "in.rexecd\nin.rexecd -m -n ")
+			wantOut(t, s.Addr, request(u, `cat /proc/$PPID/comm; tr '\0' ' ' </proc/$PPID/cmdline`), "in.rexecd\nin.rexecd -m -n -S ")
 			wantOut(t, s.Addr, request(u, inherited), lab.Run(t, "sh", "-c", inherited))
 			wantAll(t, s.Addr, lab.Request{User: u.Name, Password: "no", Command: "true"}, loginIncorrect)
 			s.Log.Wait(t, "Accepted password for "+u.Name+" from 127.0.0.1")
