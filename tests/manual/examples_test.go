@@ -41,7 +41,7 @@ var kinds = map[string]func(*testing.T, Example){
 	"perl":       runPerl,
 	"systemd":    func(t *testing.T, e Example) {}, // tests/platform/systemd runs them
 	"text": func(t *testing.T, e Example) {
-		if e.Argument == "" && !strings.HasPrefix(filepath.Base(e.Page), "rexec.") {
+		if e.Argument == "" {
 			t.Error("text without a reason why it cannot be tried")
 		}
 	},

@@ -3,7 +3,6 @@ package manual
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -22,26 +21,11 @@ func pages(t *testing.T) []string {
 	return found
 }
 
-// unmarked are the displays of rexec(1) and rexec.toml(5) by their beginnings.
-var unmarked = map[string]string{
-	"$ ":              "shell",
-	"[Main]":          "text", // tests/client runs clush with it
-	"exec /bin/sh -c": "text", // a line on the wire
-	"netrc = false":   "rexec.toml",
-}
-
 func examples(t *testing.T, page string) []Example {
 	t.Helper()
 	found, err := Read(page)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i, e := range found {
-		for begin, kind := range unmarked {
-			if e.Kind == "" && strings.HasPrefix(e.Lines[0], begin) && strings.HasPrefix(filepath.Base(page), "rexec.") {
-				found[i].Kind = kind
-			}
-		}
 	}
 	return found
 }
