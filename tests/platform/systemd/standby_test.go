@@ -34,3 +34,48 @@ func TestAMistakeInTheSettingsDoesNotFailTheStandbyService(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in the place of a file that every connection needs.
+func TestWhatIsNoFileDoesNotFailTheStandbyService(t *testing.T) {
+	prepareHost(t)
+	const file, stack = "/etc/rexecd.toml", "/etc/pam.d/rexec"
+	moved := func(path string) { lab.Run(t, "mv", path, path+".saved") }
+	back := func(path string) { lab.Run(t, "rm", "-rf", path); lab.Run(t, "mv", path+".saved", path) }
+	t.Cleanup(func() {
+		lab.Run(t, "systemctl", "disable", "--now", "rexec-standby.socket")
+		says("systemctl", "stop", "rexec-standby.service")
+		says("systemctl", "reset-failed")
+	})
+	for _, c := range []struct{ name, path, do, answer, logged string }{
+		{"a directory", file, "mkdir " + file, "\x01Try again.\n", "/etc/rexecd.toml: is a directory"},
+		{"a link to itself", file, "ln -s rexecd.toml " + file, "\x01Try again.\n", "/etc/rexecd.toml: too many levels of symbolic links"},
+		{"not UTF-8", file, "printf 'grace = 5 # \\377\\n' >" + file, "\x01Try again.\n", "/etc/rexecd.toml:1:"},
+		{"no PAM file", stack, "true", "\x00served\n", ""}, // Debian's "other" asks the same modules
+		{"a PAM file that is a directory", stack, "mkdir " + stack, "\x00served\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			moved(c.path)
+			lab.Run(t, "sh", "-c", c.do)
+			lab.Run(t, "systemctl", "enable", "--now", "rexec-standby.socket") // as at boot: the first connection starts the service
+			a := ask(t, "echo served")
+			lab.Run(t, "systemctl", "restart", "rexec-standby.service") // as by an upgrade
+			again := ask(t, "echo served")
+			if string(a.All) != c.answer || string(again.All) != c.answer {
+				t.Errorf("answers %v and %v; want %q", a, again, c.answer)
+			}
+			if c.logged != "" {
+				awaitEntry(t, c.logged, "SYSLOG_IDENTIFIER=in.rexecd")
+			}
+			back(c.path)
+			if a := ask(t, "echo mended"); string(a.All) != "\x00mended\n" {
+				t.Errorf("after the mend: %v", a)
+			}
+			for _, unit := range []string{"rexec-standby.service", "rexec-standby.socket"} {
+				if state, _ := says("systemctl", "is-active", unit); state != "active" {
+					t.Errorf("%s is %s", unit, state)
+				}
+			}
+			lab.Run(t, "systemctl", "disable", "--now", "rexec-standby.socket")
+		})
+	}
+}
