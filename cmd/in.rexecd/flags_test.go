@@ -46,7 +46,7 @@ func TestAWrongFlagNamesItself(t *testing.T) {
 }
 
 func TestAFlagOfRexecdNamesTheProgramThatTakesIt(t *testing.T) {
-	for _, flag := range []string{"-check", "-debug", "-install", "-listen", "-max", "-max-per-source", "-penalties", "-remove", "-standby"} {
+	for _, flag := range []string{"-check", "-debug", "-effective", "-install", "-json", "-listen", "-max", "-max-per-source", "-penalties", "-remove", "-standby"} {
 		want := "in.rexecd serves one connection; use rexecd " + flag
 		for _, args := range [][]string{{flag}, {"-" + flag}, {"-m", flag + "=3"}} {
 			if o, err := parseFlags(args); err == nil || err.Error() != want {

@@ -1,115 +1,125 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"rexecd/pkg/settings"
 )
 
-// A finding is one line of -check. Bad ones say what to do.
+// A level is how much a finding matters.
+type level int
+
+const (
+	ok   level = iota
+	note       // worth knowing; the service works
+	fail       // the service does not work, or is not what it is taken for
+)
+
+// names are those of -check -json.
+var levelNames = [...]string{"ok", "note", "fail"}
+
+func (l level) MarshalText() ([]byte, error) { return []byte(levelNames[l]), nil }
+
+// mark begins a line of -check.
+func (l level) mark() string { return [...]string{"ok  ", "note", "FAIL"}[l] }
+
+// A finding is one line of -check. One that fails says what to do.
 type finding struct {
-	bad  bool
-	text string
+	Level level  `json:"level"`
+	About string `json:"about"`
+	Text  string `json:"text"`
 }
 
-func good(format string, args ...any) finding { return finding{false, fmt.Sprintf(format, args...)} }
-func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf(format, args...)} }
+// A topic is what some findings are about.
+type topic string
 
-// check is -check: it looks at what must be in place and prints a line for each.
+func (t topic) find(l level, format string, args ...any) finding {
+	return finding{l, string(t), fmt.Sprintf(format, args...)}
+}
+
+func (t topic) ok(format string, args ...any) finding   { return t.find(ok, format, args...) }
+func (t topic) note(format string, args ...any) finding { return t.find(note, format, args...) }
+func (t topic) fail(format string, args ...any) finding { return t.find(fail, format, args...) }
+
+// check is -check. With a settings file it looks at that alone: configuration
+// management asks before it puts a new file in place, on a host where the rest
+// may be still to come. It returns the exit status.
 func check(out io.Writer, o options) int {
-	status := exitOK
-	for _, look := range []func(options) []finding{
+	looks := []func() []finding{
 		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter, checkPort, checkFirewall,
-	} {
-		for _, f := range look(o) {
-			mark := "ok  "
-			if f.bad {
-				mark, status = "FAIL", exitError
+	}
+	if o.config != "" {
+		looks = []func() []finding{func() []finding { return checkNamedSettings(o.config) }}
+	}
+	var found []finding
+	worst := ok
+	for _, look := range looks {
+		for _, f := range look() {
+			found = append(found, f)
+			worst = max(worst, f.Level)
+			if !o.json {
+				fmt.Fprintf(out, "%s %s: %s\n", f.Level.mark(), f.About, f.Text)
 			}
-			fmt.Fprintln(out, mark, f.text)
 		}
 	}
-	return status
+	if o.json {
+		writeJSON(out, struct {
+			Status   level     `json:"status"`
+			Findings []finding `json:"findings"`
+		}{worst, found})
+	}
+	if worst == fail {
+		return exitError
+	}
+	return exitOK
 }
 
-func checkSettings(o options) []finding {
-	_, from, err := settings.ReadServer(o.config)
-	var found []finding
-	switch {
-	case err != nil:
-		found = []finding{bad("settings: %v; until this is mended every client is told \"Try again.\"", err)}
-	case len(from.Files) == 0:
-		found = []finding{good("settings: %s is absent: the defaults", settings.ServerFile)}
-	default:
-		found = []finding{good("settings: %s", strings.Join(from.Files, ", "))}
-	}
-	for _, err := range from.Writable() {
-		found = append(found, bad("settings: %v", err))
-	}
-	return found
+func writeJSON(out io.Writer, v any) {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v) // nobody reads: the exit status is left
 }
 
-func checkServices(options) []finding {
-	text, err := os.ReadFile("/etc/services")
-	if err != nil {
-		return []finding{bad("services: %v; inetd needs the line \"exec 512/tcp\" (Debian: apt-get install netbase)", err)}
+// checkServices looks for the name that inetd and xinetd look the port up by.
+func checkServices() []finding {
+	const about = topic("services")
+	if portOf(contents("/etc/services"), "exec") == execPort {
+		return []finding{about.ok("exec is 512/tcp")}
 	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == "exec" && f[1] == "512/tcp" {
-			return []finding{good("services: exec is 512/tcp")}
+	const missing = `/etc/services lacks the line "exec 512/tcp"`
+	for _, e := range entries() {
+		if e.named {
+			return []finding{about.fail("%s, by which %s finds the port: add it (Debian: apt-get install netbase)", missing, e.where)}
 		}
 	}
-	return []finding{bad("services: /etc/services lacks the line \"exec 512/tcp\": add it, inetd looks the port up there")}
+	return []finding{about.note("%s: inetd and xinetd would need it; systemd and rexecd do not", missing)}
 }
 
-func checkRights(options) []finding {
-	missing := missingCapabilities()
-	if len(missing) == 0 {
-		return []finding{good("privileges: root with every capability that is used")}
-	}
-	var found []finding
-	for _, m := range missing {
-		found = append(found, bad("privileges: %s", m))
-	}
-	return found
-}
-
-func checkLog(options) []finding {
+func checkLog() []finding {
+	const about = topic("log")
 	for _, socket := range []struct{ path, what string }{
 		{"/run/systemd/journal/socket", "journald; read it with journalctl -t in.rexecd"},
 		{"/dev/log", "syslog (authpriv)"},
 	} {
 		if st, err := os.Stat(socket.path); err == nil && st.Mode()&os.ModeSocket != 0 {
-			return []finding{good("log: %s", socket.what)}
+			return []finding{about.ok("%s", socket.what)}
 		}
 	}
-	return []finding{bad("log: neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
+	return []finding{about.fail("neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
 }
 
-func checkHandler(options) []finding {
+func checkHandler() []finding {
+	const about = topic("server")
 	path, err := handler()
 	if err == nil {
 		err = unix.Access(path, unix.X_OK)
 	}
 	if err != nil {
-		return []finding{bad("server: %s: %v; every connection is served by this program, beside rexecd: install it there", path, err)}
+		return []finding{about.fail("%s: %v; every connection is served by this program, beside rexecd: install it there", path, err)}
 	}
-	return []finding{good("server: %s", path)}
-}
-
-func checkPort(options) []finding {
-	who := listeners(execPort)
-	if len(who) == 0 {
-		return []finding{bad("port %d: nobody listens; rexecd -install starts the service, rexecd -debug tries it out", execPort)}
-	}
-	var found []finding
-	for _, l := range who {
-		found = append(found, good("port %d: %v listens", execPort, l))
-	}
-	return found
+	return []finding{about.ok("%s", path)}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,59 +15,145 @@ import (
 	"rexecd/pkg/settings"
 )
 
-func TestCheckPrintsALineForEachFindingAndFailsForOne(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "rexecd.toml")
-	if err := os.WriteFile(file, []byte("\ngrace = \"soon\"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	if status := check(&out, options{config: file}); status != exitError {
-		t.Errorf("check = %d; want %d", status, exitError)
-	}
-	line := regexp.MustCompile(`^(ok  |FAIL) [A-Za-z0-9 .]+: .+$`)
+func TestCheckPrintsALineForEachFinding(t *testing.T) {
+	var text, machine bytes.Buffer
+	status := check(&text, options{})
+	line := regexp.MustCompile(`^(ok  |note|FAIL) [A-Za-z0-9 ]+: .+$`)
 	about := map[string]bool{}
-	for l := range strings.Lines(out.String()) {
+	for l := range strings.Lines(text.String()) {
 		if l = strings.TrimSuffix(l, "\n"); !line.MatchString(l) {
 			t.Errorf("line %q", l)
 		}
 		what, _, _ := strings.Cut(l[5:], ":")
 		about[what] = true
 	}
-	for _, what := range []string{"settings", "PAM", "services", "privileges", "log", "server", "port 512"} {
+	for _, what := range []string{"settings", "PAM", "services", "privileges", "log", "server", "start", "port 512", "firewall"} {
 		if !about[what] {
-			t.Errorf("nothing is said about %s:\n%s", what, out.String())
+			t.Errorf("nothing is said about %s:\n%s", what, text.String())
 		}
 	}
-	want := "FAIL settings: " + file + `:2:9: grace = "soon": must be a time from 1s to 1h, as in 30 (seconds) or "1m30s"; until this is mended every client is told "Try again."` + "\n"
-	if !strings.Contains(out.String(), want) {
-		t.Errorf("check prints\n%swant the line\n%s", out.String(), want)
+	if failed := strings.Contains(text.String(), "FAIL "); failed != (status == exitError) {
+		t.Errorf("exit status %d for\n%s", status, text.String())
+	}
+	if again := check(&machine, options{json: true}); again != status {
+		t.Errorf("exit status %d with -json, %d without", again, status)
+	}
+	var report struct {
+		Status   string
+		Findings []struct{ Level, About, Text string }
+	}
+	if err := json.Unmarshal(machine.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	marks := map[string]string{"ok": "ok  ", "note": "note", "fail": "FAIL"}
+	var same strings.Builder
+	for _, f := range report.Findings {
+		fmt.Fprintf(&same, "%s %s: %s\n", marks[f.Level], f.About, f.Text)
+	}
+	if same.String() != text.String() || (report.Status == "fail") != (status == exitError) {
+		t.Errorf("-json has status %q and\n%swant\n%s", report.Status, same.String(), text.String())
 	}
 }
 
-func TestSettingsAreFoundRightWrongOrAbsent(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "rexecd.toml")
+// Configuration management validates a file before it is put in place: whatever
+// else is wrong on this host is of no matter.
+func TestCheckOfANamedFileIsAboutTheSettingsAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rexecd.toml")
+	for _, tt := range []struct {
+		text   string
+		mode   os.FileMode
+		status int
+		want   string // after the file's name
+	}{
+		{"grace = 5\n", 0o600, exitOK, "ok   settings: FILE\n"},
+		{"\ngrace = \"soon\"\n", 0o600, exitError, `FAIL settings: FILE:2:9: grace = "soon": must be a time from 1s to 1h, as in 30 (seconds) or "1m30s"; until this is mended every client is told "Try again."` + "\n"},
+		{"grace = 5\n", 0o666, exitError, "ok   settings: FILE\nFAIL settings: FILE has mode 0666, so that others than its owner could change the settings: chmod go-w FILE\n"},
+		{"stderr_own_host = true\n", 0o600, exitOK, "ok   settings: FILE\nnote settings: FILE:1: stderr_own_host = true: whoever reaches port 512 can have this host connect to any port of its own that stderr_min_port permits, those that only listen for the host itself included\n"},
+		{"[penalties]\nexempt = [\"192.0.2.1\", \"0.0.0.0/0\"]\n", 0o600, exitOK, "ok   settings: FILE\nnote settings: FILE:2: penalties.exempt has 0.0.0.0/0, every address there is: nobody who guesses passwords is made to wait\n"},
+		{"[penalties]\nshared = [\"::/0\"]\n", 0o600, exitOK, "ok   settings: FILE\nnote settings: FILE:2: penalties.shared has ::/0, every address there is: whoever tries a new user name each time is never made to wait\n"},
+		{"[penalties]\nenabled = false\nshared = [\"::/0\"]\n", 0o600, exitOK, "ok   settings: FILE\n"},
+	} {
+		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		status := check(&out, options{config: file})
+		if want := strings.ReplaceAll(tt.want, "FILE", file); status != tt.status || out.String() != want {
+			t.Errorf("check of %q = %d,\n%swant %d,\n%s", tt.text, status, out.String(), tt.status, want)
+		}
+	}
+	var out bytes.Buffer
+	if status := check(&out, options{config: file + ".absent"}); status != exitError || !strings.HasPrefix(out.String(), "FAIL settings: open "+file+".absent: ") {
+		t.Errorf("check of a file that is not there = %d, %s", status, out.String())
+	}
+}
+
+// A copy that belongs to the user who logged in is validated by root.
+func TestAStagedFileOfAnotherOwnerIsANote(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give a file away")
+	}
+	file := filepath.Join(t.TempDir(), "staged.toml")
 	if err := os.WriteFile(file, []byte("grace = 5\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct {
-		o    options
-		bad  bool
-		want string
-	}{
-		{options{config: file}, false, "settings: " + file},
-		{options{config: filepath.Join(dir, "absent")}, true, "settings: open " + filepath.Join(dir, "absent")},
-	} {
-		if got := checkSettings(tt.o); len(got) != 1 || got[0].bad != tt.bad || !strings.HasPrefix(got[0].text, tt.want) {
-			t.Errorf("checkSettings(%+v) = %+v; want %q, bad %v", tt.o, got, tt.want, tt.bad)
-		}
-	}
-	if err := os.Chmod(file, 0o666); err != nil {
+	if err := os.Chown(file, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	want := "settings: " + file + " has mode 0666, so that others than its owner could change the settings: chmod go-w " + file
-	if got := checkSettings(options{config: file}); len(got) != 2 || !got[1].bad || got[1].text != want {
-		t.Errorf("of a file that everybody can write: %+v; want %q", got, want)
+	var out bytes.Buffer
+	want := "ok   settings: " + file + "\nnote settings: " + file + " belongs to uid 65534, who could change the settings: chown root " + file + "\n"
+	if status := check(&out, options{config: file}); status != exitOK || out.String() != want {
+		t.Errorf("check = %d,\n%swant 0,\n%s", status, out.String(), want)
+	}
+}
+
+func TestEffectiveSettingsNameTheirPlaces(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rexecd.toml")
+	if err := os.WriteFile(file, []byte("# mine\ngrace = \"1m30s\"\n\n[penalties]\nexempt = [\"192.0.2.7\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var text, machine bytes.Buffer
+	if err := effective(&text, options{config: file}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`grace = "1m30s" +# ` + file + `:2`, `refusal_delay = "2s" +# default`, `penalties\.exempt = \["192\.0\.2\.7"\] +# ` + file + `:5`} {
+		if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(text.String()) {
+			t.Errorf("no line %s in\n%s", want, text.String())
+		}
+	}
+	// What is printed is a settings file itself.
+	again := filepath.Join(t.TempDir(), "again.toml")
+	if err := os.WriteFile(again, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var second bytes.Buffer
+	if err := effective(&second, options{config: again}); err != nil {
+		t.Fatal(err)
+	}
+	values := func(s string) string { return regexp.MustCompile(` +# .*`).ReplaceAllString(s, "") }
+	if values(second.String()) != values(text.String()) {
+		t.Errorf("read again:\n%swant\n%s", second.String(), text.String())
+	}
+	if err := effective(&machine, options{config: file, json: true}); err != nil {
+		t.Fatal(err)
+	}
+	var report struct {
+		Settings []struct {
+			Key, Value, File string
+			Line             int
+		}
+	}
+	if err := json.Unmarshal(machine.Bytes(), &report); err != nil {
+		t.Fatal(err)
+	}
+	if s := report.Settings[0]; s.Key != "grace" || s.Value != `"1m30s"` || s.File != file || s.Line != 2 {
+		t.Errorf("the first setting is %+v", s)
+	}
+	if err := effective(&text, options{config: file + ".absent"}); err == nil {
+		t.Error("no error for a file that is not there")
 	}
 }
 
@@ -105,50 +192,5 @@ func TestCapabilitiesHaveTheKernelsNumbers(t *testing.T) {
 		if n, ok := numbers[name]; !ok || n != c.bit {
 			t.Errorf("%s is %d; want %d", name, c.bit, n)
 		}
-	}
-}
-
-func TestPamStackIsReadWithWhatItIncludes(t *testing.T) {
-	dir := t.TempDir() + "/"
-	saved := pamDirs
-	pamDirs = []string{dir}
-	defer func() { pamDirs = saved }()
-	write := func(name, text string) {
-		if err := os.WriteFile(dir+name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("common", "account required pam_permit.so\nsession required pam_permit.so\n")
-	write("loop", "@include loop\nauth required pam_permit.so\n")
-	for _, tt := range []struct {
-		text string
-		bad  int
-		want string
-	}{
-		{"auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\n", 0, "PAM: " + dir + "rexec, with session lines"},
-		{"# comment\nauth\trequired\tpam_unix.so nullok # more\n@include common\n", 0, "with session lines"},
-		{"auth [success=1 default=ignore] pam_unix.so nullok\naccount include common\nsession substack common\n", 0, "with session lines"},
-		{"auth required \\\n pam_unix.so\naccount required pam_unix.so\n-session optional pam_no_such.so\n", 0, "with session lines"},
-		{"auth required pam_unix.so\naccount required pam_unix.so\n", 1, "has no session lines"},
-		{"auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_no_such.so\n", 1, "PAM: pam_no_such.so, which "},
-		{"auth required pam_unix.so\n@include absent\n", 3, "the file absent"},
-		{"@include loop\naccount include common\nsession include common\n", 0, "with session lines"},
-		{"", 3, "has no auth lines"},
-	} {
-		write(service, tt.text)
-		bad, text := 0, ""
-		for _, f := range checkPAM(options{}) {
-			text += f.text + "\n"
-			if f.bad {
-				bad++
-			}
-		}
-		if bad != tt.bad || !strings.Contains(text, tt.want) {
-			t.Errorf("checkPAM of\n%s\n= %d bad:\n%swant %d, %q", tt.text, bad, text, tt.bad, tt.want)
-		}
-	}
-	os.Remove(dir + service)
-	if got := checkPAM(options{}); len(got) != 1 || !got[0].bad || !strings.Contains(got[0].text, "is missing") {
-		t.Errorf("checkPAM without a file = %+v", got)
 	}
 }

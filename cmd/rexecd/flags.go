@@ -10,7 +10,9 @@ import (
 )
 
 const usage = `usage: rexecd -install | -remove             starts or ends the service on this host
-       rexecd -check [-config file]          checks what must be in place
+       rexecd -check [-json] [-config file]  checks what must be in place, or that settings file alone
+       rexecd -check -effective [-json] [-config file]
+                                             lists the settings in force, and where each was given
        rexecd -debug [-listen [addr]:port] [-max n]
               [-max-per-source n] [-m] [-n] [-S] [-config file]
                                              accepts connections itself, logs here
@@ -32,6 +34,7 @@ A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
 // options are the flags.
 type options struct {
 	install, remove, check, debug, penalties, version, help bool
+	effective, json                                         bool // with -check
 	standby                                                 int
 	listen                                                  string
 	max, perSource                                          int
@@ -43,6 +46,9 @@ type options struct {
 // served are the flags of in.rexecd, those of other systems' inetd.conf included.
 var served = []string{"m", "n", "config", "c", "D", "s", "S"}
 
+// ofCheck are flags of -check alone.
+var ofCheck = []string{"effective", "json"}
+
 // verbs are what this program can be asked for, the first that is given ruling,
 // and the flags that go with each; the last is a connection to serve.
 var verbs = []struct {
@@ -52,7 +58,7 @@ var verbs = []struct {
 	{"install", nil},
 	{"remove", nil},
 	{"version", nil},
-	{"check", []string{"config"}},
+	{"check", append([]string{"config"}, ofCheck...)},
 	{"penalties", []string{"config"}},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
@@ -66,6 +72,8 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.install, "install", false, "")
 	f.BoolVar(&o.remove, "remove", false, "")
 	f.BoolVar(&o.check, "check", false, "")
+	f.BoolVar(&o.effective, "effective", false, "")
+	f.BoolVar(&o.json, "json", false, "")
 	f.BoolVar(&o.debug, "debug", false, "")
 	f.BoolVar(&o.penalties, "penalties", false, "")
 	f.BoolVar(&o.version, "version", false, "")
@@ -117,6 +125,8 @@ func contradiction(given map[string]bool) error {
 		switch {
 		case others == nil:
 			return nil
+		case verb.name == "" && slices.Contains(ofCheck, others[0][1:]):
+			return fmt.Errorf("%s: only with -check", others[0])
 		case verb.name == "":
 			return fmt.Errorf("%s: only with -standby or -debug", strings.Join(others, " and "))
 		}

@@ -21,6 +21,8 @@ func TestFlagsAreThoseOfTheManual(t *testing.T) {
 		{"--standby=1 -debug -config /x", options{standby: 1, debug: true, config: "/x"}},
 		{"-check", options{check: true}},
 		{"-check -config /x", options{check: true, config: "/x"}},
+		{"-check -json", options{check: true, json: true}},
+		{"-check -effective -json -config /x", options{check: true, effective: true, json: true, config: "/x"}},
 		{"-config=/x", options{config: "/x"}},
 		{"-install", options{install: true}},
 		{"-install -check=false", options{install: true}},
@@ -71,6 +73,9 @@ func TestFlagsThatContradictEachOtherAreBothNamed(t *testing.T) {
 		{"-install -m", "-install does not go with -m"},
 		{"-remove -listen :512 -max 3", "-remove does not go with -listen, -max"},
 		{"-check -version", "-version does not go with -check"},
+		{"-effective", "-effective: only with -check"},
+		{"-json -config /x", "-json: only with -check"},
+		{"-penalties -json", "-penalties does not go with -json"},
 		{"-listen :512", "-listen: only with -standby or -debug"},
 		{"-m -max 3 -max-per-source 0", "-max and -max-per-source: only with -standby or -debug"},
 	} {
@@ -85,7 +90,7 @@ func TestUsageAndManualNameEveryFlag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"debug", "listen", "check", "install", "remove", "config", "version", "standby", "max", "max-per-source", "penalties"} {
+	for _, name := range []string{"debug", "listen", "check", "json", "effective", "install", "remove", "config", "version", "standby", "max", "max-per-source", "penalties"} {
 		if !strings.Contains(usage, "-"+name) {
 			t.Errorf("usage does not name -%s", name)
 		}

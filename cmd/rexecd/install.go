@@ -5,17 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
-)
-
-// Units that listen on port 512: one process for each connection, or some kept ready.
-const (
-	socketUnit  = "rexec.socket"
-	standbyUnit = "rexec-standby.socket"
 )
 
 // installService makes the host serve port 512, now and at every boot: MKS's rexecd -install. It says what it did, does
@@ -46,7 +39,7 @@ func removeService(out io.Writer) error {
 		fmt.Fprintf(out, "stopped and disabled %s; commands that run go on to their end\n", unit)
 		done = true
 	}
-	for _, s := range []superServer{inetdServer, xinetdServer} {
+	for _, s := range []superServer{inetdServer(), xinetdServer()} {
 		changed, err := removeEntry(out, s)
 		if err != nil {
 			return err
@@ -56,45 +49,75 @@ func removeService(out io.Writer) error {
 	if !done {
 		fmt.Fprintln(out, "nothing to do: the service is not installed")
 	}
+	for _, l := range listeners(execPort) {
+		fmt.Fprintf(out, "port %d: %v still listens, which this does not stop\n", execPort, l)
+	}
 	return nil
 }
 
 func removeEntry(out io.Writer, s superServer) (changed bool, err error) {
+	supervisors := s.supervisors() // before its entry is gone
 	changed, err = rewrite(s.conf, func(conf string) (string, error) { return s.remove(conf), nil })
 	if err != nil || !changed {
 		return changed, err
 	}
 	fmt.Fprintf(out, "switched off the entry in %s\n", s.conf)
-	reload(out, s)
-	return true, awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+" still listens on port 512: see its log")
-}
-
-// systemdRuns is sd_booted(3).
-func systemdRuns() bool { return exists("/run/systemd/system") }
-
-func installSocket(out io.Writer) error {
-	if ok, err := runSystemctl(true, "cat", socketUnit); err != nil || !ok {
-		return fmt.Errorf("%s is not installed: install the package, or run make install, then systemctl daemon-reload", socketUnit)
+	if !reload(out, s) {
+		fmt.Fprintf(out, "%s is not running: there is nobody to tell\n", s.programs[0])
 	}
-	for _, unit := range []string{socketUnit, standbyUnit} {
-		if unitIs("active", unit) && unitIs("enabled", unit) {
-			fmt.Fprintf(out, "nothing to do: %s is enabled and listens on port %d\n", unit, execPort)
-			return nil
+	err = awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+" still listens on port 512: see its log")
+	// Not before: it would start the next one.
+	for _, l := range supervisors {
+		if err == nil && syscall.Kill(l.pid, syscall.SIGTERM) == nil {
+			fmt.Fprintf(out, "stopped %v, which %s had started with \"wait\"; commands that run go on to their end\n", l, s.programs[0])
+			err = awaitPort(func(now []listener) bool { return !slices.Contains(now, l) }, fmt.Sprintf("%v still listens on port %d", l, execPort))
 		}
 	}
-	active := unitIs("active", socketUnit)
-	if l := listeners(execPort); !active && l != nil {
-		return portTaken(l)
+	return true, err
+}
+
+// supervisors are the processes that the super-server gave its listening socket to.
+func (s superServer) supervisors() []listener {
+	var found []listener
+	pids := s.running()
+	for _, l := range listeners(execPort) {
+		if l.supervises() && slices.Contains(pids, parent(l.pid)) {
+			found = append(found, l)
+		}
 	}
-	if err := systemctl("enable", "--now", socketUnit); err != nil {
-		return err
+	return found
+}
+
+// servedBy returns the entry by which one of the listeners, a super-server, starts
+// our server.
+func servedBy(l []listener) (entry, bool) {
+	for _, e := range entries() {
+		if ours(e.server) && (e.by.holdsPort(l) || len(e.by.supervisors()) > 0) {
+			return e, true
+		}
 	}
-	fmt.Fprintf(out, "enabled and started %s: listening on port %d\n", socketUnit, execPort)
-	return nil
+	return entry{}, false
 }
 
 func portTaken(l []listener) error {
 	return fmt.Errorf("port %d is taken by %v: stop it first; nothing was changed", execPort, l[0])
+}
+
+// conflict returns what is in the way of an entry for a super-server.
+func conflict(s superServer) error {
+	for _, e := range entries() {
+		if !ours(e.server) {
+			return fmt.Errorf("%s starts %s for this service: take that entry out first", e.where, e.server)
+		}
+		if err := e.check(); err != nil {
+			return err
+		}
+		if e.by.programs[0] != s.programs[0] {
+			return fmt.Errorf("%s is set to start %s, and %s runs: run rexecd -remove first, or start %s",
+				e.where, e.server, s.programs[0], e.by.programs[0])
+		}
+	}
+	return nil
 }
 
 func installEntry(out io.Writer) error {
@@ -106,26 +129,30 @@ func installEntry(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if strings.ContainsAny(server, " \t\n") {
-		return fmt.Errorf("%s cannot name %q, whose path has a space: install in.rexecd elsewhere; nothing was changed", s.conf, server)
+	if strings.ContainsAny(server, " \t\r\n\"\\") {
+		return fmt.Errorf("%s cannot name %q, whose path has a space or a quote: install in.rexecd elsewhere; nothing was changed", s.conf, server)
 	}
-	if l := listeners(execPort); l != nil && !s.holdsPort(l) {
+	if l := listeners(execPort); l != nil && !s.holdsPort(l) && len(s.supervisors()) == 0 {
 		return portTaken(l)
+	}
+	if err := conflict(s); err != nil {
+		return fmt.Errorf("%w; nothing was changed", err)
 	}
 	changed, err := rewrite(s.conf, func(conf string) (string, error) { return s.add(conf, server) })
 	if err != nil {
 		return err
 	}
-	switch {
+	switch l := listeners(execPort); {
 	case changed:
 		fmt.Fprintf(out, "switched on the entry in %s\n", s.conf)
-	case s.holdsPort(listeners(execPort)):
-		fmt.Fprintf(out, "nothing to do: %s has the entry\n", s.conf)
+	case s.holdsPort(l) || len(s.supervisors()) > 0:
+		fmt.Fprintf(out, "nothing to do: %s has the entry, and %s listens on port %d\n", s.conf, s.programs[0], execPort)
 		return nil
 	default: // it was never read
 		fmt.Fprintf(out, "%s has the entry\n", s.conf)
 	}
 	if !reload(out, s) {
+		fmt.Fprintf(out, "%s is not running: start it, then run rexecd -check\n", s.programs[0])
 		return nil
 	}
 	if err := awaitPort(s.holdsPort, s.programs[0]+" does not listen on port 512: see its log"); err != nil {
@@ -138,10 +165,11 @@ func installEntry(out io.Writer) error {
 	return nil
 }
 
-// serveIPv6 sees to it that an inetd listens over IPv6 as well. OpenBSD's opens a socket for the line with tcp and one for
+// serveIPv6 sees to it that an inetd listens over IPv6 as well, if its lines are
+// those of -install. OpenBSD's opens a socket for the line with tcp and one for
 // that with tcp6; the tcp6 socket of inetutils' and busybox' takes IPv4 too, and cannot be had beside the other.
 func serveIPv6(out io.Writer, s superServer) error {
-	if s.conf != inetdConf || !exists("/proc/net/if_inet6") || within(2*time.Second, listensIPv6) {
+	if text := contents(s.conf); s.conf != inetdConf || dropIPv4(text) == text || within(2*time.Second, listensIPv6) {
 		return nil
 	}
 	if _, err := rewrite(s.conf, func(conf string) (string, error) { return dropIPv4(conf), nil }); err != nil {
@@ -176,26 +204,16 @@ func within(patience time.Duration, ok func() bool) bool {
 	return true
 }
 
-// holdsPort reports whether one of the listeners is this super-server.
-func (s superServer) holdsPort(l []listener) bool {
-	pids := s.running()
-	return slices.ContainsFunc(l, func(l listener) bool { return slices.Contains(pids, l.pid) })
-}
-
 // reload tells the super-server to read its entries again; false when there is none to tell.
 func reload(out io.Writer, s superServer) bool {
 	pids := s.running()
-	if len(pids) == 0 {
-		fmt.Fprintf(out, "%s is not running: start it\n", s.programs[0])
-		return false
-	}
 	for _, pid := range pids {
 		// Gone in between is as good as told.
 		if err := syscall.Kill(pid, syscall.SIGHUP); err == nil {
 			fmt.Fprintf(out, "told %s (process %d) to read it again\n", s.programs[0], pid)
 		}
 	}
-	return true
+	return len(pids) > 0
 }
 
 // awaitPort waits until port 512's listeners are as they should be: a reload is a signal, and takes effect when it does.
@@ -204,38 +222,4 @@ func awaitPort(as func([]listener) bool, complaint string) error {
 		return errors.New(complaint)
 	}
 	return nil
-}
-
-// unitIs asks whether a unit is active or enabled.
-func unitIs(state, unit string) bool {
-	ok, err := runSystemctl(true, "is-"+state, "--quiet", unit)
-	return err == nil && ok
-}
-
-func systemctl(args ...string) error {
-	ok, err := runSystemctl(false, args...)
-	if err == nil && !ok {
-		err = errors.New("it failed; its message is above")
-	}
-	if err != nil {
-		return fmt.Errorf("run systemctl %s: %w", strings.Join(args, " "), err)
-	}
-	return nil
-}
-
-// runSystemctl starts the distribution's systemctl, whatever PATH says.
-func runSystemctl(silent bool, args ...string) (ok bool, err error) {
-	path := "/usr/bin/systemctl"
-	if !exists(path) {
-		path = "/bin/systemctl"
-	}
-	cmd := exec.Command(path, args...)
-	if !silent {
-		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	}
-	err = cmd.Run()
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
-		err = nil
-	}
-	return err == nil && cmd.ProcessState.Success(), err
 }

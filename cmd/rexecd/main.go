@@ -71,6 +71,8 @@ func run(o options, messages io.Writer) error {
 		return removeService(os.Stdout)
 	case o.penalties:
 		return penalties(os.Stdout, o)
+	case o.effective:
+		return effective(os.Stdout, o)
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.debug || o.standby > 0:

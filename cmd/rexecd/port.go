@@ -6,9 +6,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
+
+// portOf is the port of a TCP service in the text of services(5); 0: none.
+func portOf(services, name string) int {
+	for line := range strings.Lines(services) {
+		line, _, _ = strings.Cut(line, "#")
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0] != name && !slices.Contains(f[2:], name) {
+			continue
+		}
+		if number, ok := strings.CutSuffix(f[1], "/tcp"); ok {
+			port, _ := strconv.Atoi(number)
+			return port
+		}
+	}
+	return 0
+}
 
 // execPort is the service "exec" of services(5), 512 everywhere since 4.2BSD.
 const execPort = 512
@@ -25,6 +42,58 @@ func (l listener) String() string {
 		return "a process that cannot be seen from here"
 	}
 	return fmt.Sprintf("%s (process %d)", l.name, l.pid)
+}
+
+// checkPort looks at who listens on port 512.
+func checkPort() []finding {
+	about := topic(fmt.Sprintf("port %d", execPort))
+	who := listeners(execPort)
+	if len(who) == 0 {
+		return []finding{about.fail("nobody listens; rexecd -install starts the service, rexecd -debug tries it out")}
+	}
+	var found []finding
+	for _, l := range who {
+		switch {
+		case l.pid == 0:
+			found = append(found, about.note("%v listens: run this as root, outside of containers", l))
+		case l.servesUs():
+			found = append(found, about.ok("%v listens", l))
+		case l.name == "rlinetd":
+			found = append(found, about.note("%v listens, whose configuration is not read here", l))
+		default:
+			found = append(found, about.fail("%v listens, and starts no in.rexecd: clients get another server; stop it", l))
+		}
+	}
+	return found
+}
+
+// servesUs reports whether a listener is the supervisor, one of its processes, a
+// super-server that has an entry of ours, or root's program with ours among its
+// arguments, such as tcpserver.
+func (l listener) servesUs() bool {
+	if l.supervises() {
+		return true
+	}
+	for _, e := range entries() {
+		if ours(e.server) && slices.Contains(e.by.running(), l.pid) {
+			return true
+		}
+	}
+	if l.pid == 1 && systemdRuns() {
+		return unitIs("active", socketUnit) || unitIs("active", standbyUnit)
+	}
+	dir := "/proc/" + strconv.Itoa(l.pid)
+	return isRoots(dir) && !slices.Contains(inetdServer().running(), l.pid) && !slices.Contains(xinetdServer().running(), l.pid) &&
+		slices.ContainsFunc(commandLine(l.pid), func(arg string) bool { return filepath.IsAbs(arg) && ours(arg) })
+}
+
+// supervises reports whether a listener is rexecd or a process that it keeps ready.
+func (l listener) supervises() bool {
+	dir := "/proc/" + strconv.Itoa(l.pid)
+	if path, err := handler(); err == nil && sameProgram(dir+"/exe", path) {
+		return true
+	}
+	return sameProgram(dir+"/exe", "/proc/self/exe") || (l.name == "rexecd" || l.name == "in.rexecd") && isRoots(dir)
 }
 
 // listeners returns who listens on port, one for each process; more than one holds the socket when a super-server has
@@ -94,6 +163,34 @@ func named(names ...string) []int {
 		}
 	}
 	return pids
+}
+
+// applets returns root's processes that are an applet of busybox, which keeps its
+// own name.
+func applets(name string) []int {
+	var pids []int
+	for _, pid := range named("busybox") {
+		if argv := commandLine(pid); len(argv) > 1 && filepath.Base(argv[0]) == "busybox" && argv[1] == name {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// parent is the process that started a process, or has taken it over.
+func parent(pid int) int {
+	for line := range strings.Lines(contents("/proc/" + strconv.Itoa(pid) + "/status")) {
+		if text, found := strings.CutPrefix(line, "PPid:"); found {
+			pid, _ := strconv.Atoi(strings.TrimSpace(text))
+			return pid
+		}
+	}
+	return 0
+}
+
+func commandLine(pid int) []string {
+	text := contents("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return strings.Split(strings.TrimRight(text, "\x00"), "\x00")
 }
 
 // isRoots reports whether all of a process's uids are 0 and its program is not a

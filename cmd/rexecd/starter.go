@@ -1,170 +1,145 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
+	"fmt"
+	"os/exec"
 	"strings"
+
+	"rexecd/pkg/settings"
 )
 
-// checkStarter looks at who would start the server: systemd's socket, inetd's line, xinetd's entry. One is right; two would
-// want the same port.
-func checkStarter(options) []finding {
-	var found []finding
-	if systemdRuns() {
-		for _, unit := range []string{socketUnit, standbyUnit} {
-			active, enabled := unitIs("active", unit), unitIs("enabled", unit)
-			switch {
-			case active && enabled:
-				found = append(found, good("systemd: %s is enabled and listens", unit))
-			case active:
-				found = append(found, good("systemd: %s listens, but not after the next boot: systemctl enable %s", unit, unit))
-			case enabled:
-				found = append(found, bad("systemd: %s is enabled and not running: systemctl start %s, and systemctl status %s tells why not", unit, unit, unit))
-			}
+// checkStarter looks at who would start the server: systemd's socket, inetd's
+// line, xinetd's entry, the supervisor by itself. One is right; two would want the
+// same port.
+func checkStarter() []finding {
+	found, starters := checkUnits()
+	for _, e := range entries() {
+		about := topic(e.by.programs[0])
+		err := error(nil)
+		if ours(e.server) {
+			starters = append(starters, e.where)
+			err = e.check()
+		}
+		switch {
+		case !ours(e.server):
+			found = append(found, about.fail("%s starts another server, %s: take it out", e.where, e.server))
+		case err != nil:
+			found = append(found, about.fail("%v", err))
+		case len(e.by.running()) == 0:
+			found = append(found, about.fail("%s is in place, but %s is not running: start it, or switch the entry off (rexecd -remove)", e.where, about))
+		default:
+			found = append(found, about.ok("%s is in place", e.where))
+		}
+		if ours(e.server) {
+			found = append(found, namedSettings(e.where, e.args)...)
 		}
 	}
-	n := 0
-	for line := range strings.Lines(contents(inetdConf)) {
-		n++
-		if server, ok := execLine(line); ok && ours(server) {
-			if !exists(server) {
-				found = append(found, bad("inetd: line %d of %s starts %s, which is not there", n, inetdConf, server))
-			} else {
-				found = append(found, superServerFinding(inetdServer, "line %d of "+inetdConf, n))
-			}
-		} else if ok {
-			found = append(found, bad("inetd: line %d of %s starts another server, %s: take it out", n, inetdConf, server))
+	const about = topic("start")
+	if len(starters) > 1 {
+		found = append(found, about.fail("%s all want port %d, and one gets it: switch the others off", strings.Join(starters, ", "), execPort))
+	}
+	for _, l := range listeners(execPort) {
+		if len(starters) == 0 && l.pid != 0 && l.servesUs() {
+			return append(found, about.ok("%v accepts connections itself", l))
 		}
 	}
-	if xinetdEnabled(contents(xinetdConf)) {
-		found = append(found, superServerFinding(xinetdServer, xinetdConf))
-	}
-	if found == nil {
-		found = []finding{bad("start: neither rexec.socket nor inetd nor xinetd is set to start the server: rexecd -install")}
+	if len(starters) == 0 {
+		found = append(found, about.fail("neither rexec.socket nor inetd nor xinetd is set to start the server: rexecd -install"))
 	}
 	return found
 }
 
-func superServerFinding(s superServer, where string, args ...any) finding {
-	if len(s.running()) == 0 {
-		return bad(s.programs[0]+": "+where+" is in place, but "+s.programs[0]+" is not running: start it", args...)
+// checkUnits looks at systemd's sockets. starters are those that are enabled.
+func checkUnits() (found []finding, starters []string) {
+	const about = topic("systemd")
+	if !systemdRuns() {
+		return nil, nil
 	}
-	return good(s.programs[0]+": "+where+" is in place", args...)
+	for _, unit := range []struct{ socket, service string }{{socketUnit, "rexec@check.service"}, {standbyUnit, "rexec-standby.service"}} {
+		active, enabled := unitIs("active", unit.socket), unitIs("enabled", unit.socket)
+		switch {
+		case active && enabled:
+			found = append(found, about.ok("%s is enabled and listens", unit.socket))
+		case active:
+			found = append(found, about.note("%s listens, but not after the next boot: systemctl enable %[1]s", unit.socket))
+		case enabled:
+			found = append(found, about.fail("%s is enabled and does not listen: systemctl start %[1]s, and systemctl status %[1]s shows why not", unit.socket))
+		}
+		if enabled {
+			starters = append(starters, unit.socket)
+		}
+		if active || enabled {
+			found = append(found, checkExecStart(unit.service, unit.socket == standbyUnit)...)
+		}
+	}
+	return found, starters
 }
 
-func contents(path string) string {
-	text, _ := os.ReadFile(path) // absent is empty
-	return string(text)
+// checkExecStart looks at the options that a unit passes: a drop-in may have
+// others than what is shipped.
+func checkExecStart(unit string, wait bool) []finding {
+	const about = topic("systemd")
+	out, err := exec.Command(systemctlPath(), "show", "--property=ExecStart", "--value", unit).Output()
+	if err != nil {
+		return []finding{about.fail("systemctl show %s: %v", unit, err)}
+	}
+	path, args := parseExecStart(string(out))
+	shown := strings.Replace(unit, "@check", "@", 1)
+	switch {
+	case path == "":
+		return []finding{about.fail("%s has no ExecStart=: systemctl cat %[1]s", shown)}
+	case !exists(path):
+		return []finding{about.fail("%s starts %s, which is not there", shown, path)}
+	case !ours(path):
+		return []finding{about.note("%s starts %s, whose options are not known here", shown, path)}
+	}
+	found := namedSettings(shown, args)
+	if err := wrongArgs(path, args, wait); err != nil {
+		found = append(found, about.fail("%s: ExecStart=%s %s: %v: clients are not served; systemctl cat %[1]s shows where that is from",
+			shown, path, strings.Join(args, " "), err))
+	}
+	return found
+}
+
+// parseExecStart reads what systemctl shows: "{ path=P ; argv[]=A B ; … }".
+// Arguments with a blank cannot be told from two.
+func parseExecStart(text string) (path string, args []string) {
+	for field := range strings.SplitSeq(text, " ; ") {
+		if _, value, found := strings.Cut(field, "path="); found && path == "" {
+			path = value
+		}
+		if value, found := strings.CutPrefix(field, "argv[]="); found {
+			args = strings.Fields(value)[1:]
+		}
+	}
+	return path, args
+}
+
+// namedSettings looks at the file of -config in an entry's options.
+func namedSettings(where string, args []string) []finding {
+	o, err := parseFlags(args)
+	if err != nil || o.config == "" {
+		return nil
+	}
+	server, from, err := settings.ReadServer(o.config)
+	found := settingsFindings(server, from, err)
+	for _, err := range from.Writable() {
+		found = append(found, aboutSettings.fail("%v", err))
+	}
+	for i := range found {
+		found[i].Text += fmt.Sprintf(" (named in %s)", where)
+	}
+	return found
 }
 
 // checkFirewall can only hint: whether a packet gets here is decided in many places.
-func checkFirewall(options) []finding {
+func checkFirewall() []finding {
+	const about = topic("firewall")
 	if named("firewalld") != nil {
-		return []finding{good("firewall: firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
+		return []finding{about.ok("firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
 	}
 	if strings.Contains(contents("/etc/ufw/ufw.conf"), "ENABLED=yes") {
-		return []finding{good("firewall: ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port 512 does so")}
+		return []finding{about.ok("ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port 512 does so")}
 	}
-	return []finding{good("firewall: neither firewalld nor ufw; clients need TCP port 512 here, and let the stderr connection in from here")}
-}
-
-// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
-const service = "rexec"
-
-// checkPAM reads the service's stack with all that it includes.
-func checkPAM(options) []finding {
-	for _, dir := range pamDirs {
-		if !exists(dir + service) {
-			continue
-		}
-		stack := pamStack(dir+service, 0)
-		var found []finding
-		for _, facility := range []string{"auth", "account", "session"} {
-			if !stack.has[facility] {
-				found = append(found, bad("PAM: %s%s has no %s lines: take the file that is shipped with in.rexecd", dir, service, facility))
-			}
-		}
-		for _, m := range stack.missing {
-			found = append(found, bad("PAM: %s, which %s%s asks for, is not installed", m, dir, service))
-		}
-		if found == nil {
-			found = []finding{good("PAM: %s%s, with session lines", dir, service)}
-		}
-		return found
-	}
-	return []finding{bad("PAM: /etc/pam.d/%s is missing: PAM falls back to /etc/pam.d/other, which refuses everybody on most hosts; install the file that is shipped with in.rexecd", service)}
-}
-
-// Where Linux-PAM looks for service files.
-var pamDirs = []string{"/etc/pam.d/", "/usr/lib/pam.d/", "/usr/etc/pam.d/"}
-
-// A stack is what the lines of a PAM service file ask for.
-type stack struct {
-	has     map[string]bool // facilities with a module
-	missing []string        // modules that are not installed
-}
-
-// pamStack reads a service file. Its lines are "[-]facility control module arguments", the control a word or
-// "[value=action …]"; "include", "substack" and Debian's "@include" name another file.
-func pamStack(path string, depth int) stack {
-	s := stack{has: map[string]bool{}}
-	if depth > 8 {
-		return s // a file that includes itself
-	}
-	add := func(name, only string) {
-		for _, dir := range pamDirs {
-			if exists(dir + name) {
-				inner := pamStack(dir+name, depth+1)
-				for facility := range inner.has {
-					s.has[facility] = s.has[facility] || only == "" || only == facility
-				}
-				s.missing = append(s.missing, inner.missing...)
-				return
-			}
-		}
-		s.missing = append(s.missing, "the file "+name)
-	}
-	text := strings.ReplaceAll(contents(path), "\\\n", " ")
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		f := strings.Fields(line)
-		if len(f) > 1 && f[0] == "@include" {
-			add(f[1], "")
-			continue
-		}
-		if len(f) < 3 {
-			continue
-		}
-		facility, optional := strings.CutPrefix(f[0], "-")
-		module := f[2]
-		if strings.HasPrefix(f[1], "[") {
-			_, rest, _ := strings.Cut(line, "]")
-			if r := strings.Fields(rest); len(r) > 0 {
-				module = r[0]
-			}
-		}
-		if f[1] == "include" || f[1] == "substack" {
-			add(module, facility)
-			continue
-		}
-		s.has[facility] = true
-		if !optional && !moduleExists(module) {
-			s.missing = append(s.missing, module)
-		}
-	}
-	return s
-}
-
-// moduleExists looks where the distributions keep PAM modules: /lib/ARCH-linux-gnu/security on Debian, /usr/lib64/security on
-// Fedora and SUSE.
-func moduleExists(module string) bool {
-	if filepath.IsAbs(module) {
-		return exists(module)
-	}
-	for _, pattern := range []string{"/usr/lib/*/security/", "/lib/*/security/", "/usr/lib64/security/", "/lib64/security/", "/usr/lib/security/", "/lib/security/"} {
-		if found, _ := filepath.Glob(pattern + module); len(found) > 0 {
-			return true
-		}
-	}
-	return false
+	return []finding{about.ok("neither firewalld nor ufw; clients need TCP port 512 here, and let the stderr connection in from here")}
 }

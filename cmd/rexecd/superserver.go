@@ -3,20 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Where the inetd family keeps its entries.
 const (
 	inetdConf  = "/etc/inetd.conf"
 	xinetdConf = "/etc/xinetd.d/rexec"
+	xinetdMain = "/etc/xinetd.conf"
 )
 
 // A superServer is a host's program that listens for others, and our entry in what it reads.
@@ -27,26 +24,60 @@ type superServer struct {
 	remove   func(conf string) string
 }
 
-var inetdServer = superServer{[]string{"inetd", "inetutils-inetd"}, inetdConf, addInetd, removeInetd}
-var xinetdServer = superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
+func inetdServer() superServer {
+	return superServer{[]string{"inetd", "inetutils-inetd"}, inetdConf, addInetd, removeInetd}
+}
+
+// xinetdServer has the entry where the package or -install puts it, unless it is in
+// another file that xinetd reads.
+func xinetdServer() superServer {
+	s := superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
+	for _, file := range xinetdFiles() {
+		if xinetdEnabled(contents(file)) {
+			s.conf = file
+			break
+		}
+	}
+	return s
+}
 
 // running returns the super-server's process ids.
-func (s superServer) running() []int { return named(s.programs...) }
+func (s superServer) running() []int {
+	pids := named(s.programs...)
+	if s.programs[0] == "inetd" {
+		pids = append(pids, applets("inetd")...)
+	}
+	return pids
+}
 
-// chooseSuperServer is the one that runs, else the one whose file or folder is there.
+// holdsPort reports whether one of the listeners is this super-server.
+func (s superServer) holdsPort(l []listener) bool {
+	pids := s.running()
+	return slices.ContainsFunc(l, func(l listener) bool { return slices.Contains(pids, l.pid) })
+}
+
+// chooseSuperServer is the one that serves us or runs, else the one whose file or
+// directory is there.
 func chooseSuperServer() (superServer, error) {
-	for _, s := range []superServer{xinetdServer, inetdServer} {
+	both := []superServer{xinetdServer(), inetdServer()}
+	l := listeners(execPort)
+	for _, s := range both {
+		if s.holdsPort(l) {
+			return s, nil
+		}
+	}
+	for _, s := range both {
 		if len(s.running()) > 0 {
 			return s, nil
 		}
 	}
 	if exists(inetdConf) {
-		return inetdServer, nil
+		return inetdServer(), nil
 	}
 	if exists(filepath.Dir(xinetdConf)) && exists("/usr/sbin/xinetd") {
-		return xinetdServer, nil
+		return xinetdServer(), nil
 	}
-	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -debug")
+	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -standby 2 -listen :512")
 }
 
 func exists(path string) bool {
@@ -54,22 +85,51 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// execLine reports whether a line of inetd.conf is an active entry for our port, and the server that it starts. The
-// service's name may carry an address (inetutils, OpenBSD: "127.0.0.1:exec") and be a number.
-func execLine(line string) (server string, ok bool) {
-	f := strings.Fields(line)
-	if len(f) < 6 || strings.HasPrefix(f[0], "#") {
-		return "", false
+func contents(path string) string {
+	text, _ := os.ReadFile(path) // absent is empty
+	return string(text)
+}
+
+// An entry is what a super-server is set to start for our port, ours or not.
+type entry struct {
+	by      superServer
+	where   string
+	named   bool // the port is found by its name
+	wait    bool // what is started takes the listening socket
+	program string
+	server  string // the same, or what tcpd starts
+	args    []string
+}
+
+// entries are those that are switched on in the files of inetd and xinetd.
+func entries() []entry {
+	var all []entry
+	for _, e := range inetdEntries(contents(inetdConf)) {
+		if e.active() {
+			all = append(all, entry{inetdServer(), e.where(), strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args})
+		}
 	}
-	service := f[0][strings.LastIndex(f[0], ":")+1:]
-	if service != "exec" && service != strconv.Itoa(execPort) || !strings.HasPrefix(f[2], "tcp") {
-		return "", false
+	for _, file := range xinetdFiles() {
+		if text := contents(file); xinetdEnabled(text) {
+			e := parseXinetd(text)
+			e.by, e.where = xinetdServer(), file
+			all = append(all, e)
+		}
 	}
-	// Through tcpd the server is the first argument.
-	if filepath.Base(f[5]) == "tcpd" && len(f) > 6 {
-		return f[6], true
+	return all
+}
+
+// check returns what keeps an entry of ours from being served.
+func (e entry) check() error {
+	for _, path := range []string{e.program, e.server} {
+		if !exists(path) {
+			return fmt.Errorf("%s starts %s, which is not there", e.where, path)
+		}
 	}
-	return f[5], true
+	if err := wrongArgs(e.server, e.args, e.wait); err != nil {
+		return fmt.Errorf("%s: %w: every client is told \"Try again.\"", e.where, err)
+	}
+	return nil
 }
 
 // ours reports whether an entry's server is in.rexecd, under whatever path, or
@@ -78,119 +138,36 @@ func ours(server string) bool {
 	if filepath.Base(server) == "in.rexecd" {
 		return true
 	}
-	own, err := os.Stat("/proc/self/exe")
+	return sameProgram("/proc/self/exe", server)
+}
+
+func sameProgram(a, b string) bool {
+	x, err := os.Stat(a)
 	if err != nil {
 		return false
 	}
-	st, err := os.Stat(server)
-	return err == nil && os.SameFile(own, st)
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
-// addInetd returns conf with our line, or conf itself when an entry is there. 6000 connections a minute: see packaging/inetd.conf.
-func addInetd(conf, server string) (string, error) {
-	n := 0
-	for line := range strings.Lines(conf) {
-		n++
-		if s, ok := execLine(line); ok {
-			if ours(s) {
-				return conf, nil
-			}
-			return "", fmt.Errorf("line %d of %s starts %s for this service: take that line out first", n, inetdConf, s)
-		}
-	}
-	if conf != "" && !strings.HasSuffix(conf, "\n") {
-		conf += "\n"
-	}
-	conf += "exec\tstream\ttcp\tnowait.6000\troot\t" + server + "\tin.rexecd\n"
-	if exists("/proc/net/if_inet6") {
-		conf += "exec\tstream\ttcp6\tnowait.6000\troot\t" + server + "\tin.rexecd\n"
-	}
-	return conf, nil
-}
-
-// removeInetd returns conf without our lines; comments and others' lines stay as they are.
-func removeInetd(conf string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(conf) {
-		if s, ok := execLine(line); !ok || !ours(s) {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()
-}
-
-// dropIPv4 returns conf without our line for tcp, where there is one for tcp6.
-func dropIPv4(conf string) string {
-	var kept strings.Builder
-	for line := range strings.Lines(conf) {
-		if s, ok := execLine(line); !ok || !ours(s) || strings.Fields(line)[2] == "tcp6" {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()
-}
-
-// rewrite puts what edit makes of a file's text in its place, at once or not at all, and reports whether it differs. Owner
-// and mode stay; a symbolic link stays one.
-func rewrite(path string, edit func(string) (string, error)) (changed bool, err error) {
-	if _, err := os.Lstat(path); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err != nil { // a link to nowhere is not ours to replace
-			return false, fmt.Errorf("read entry: %w", err)
-		}
-	}
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, fmt.Errorf("read entry: %w", err)
-	}
-	text, err := edit(string(old))
-	if err != nil || text == string(old) {
-		return false, err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// wrongArgs returns what is wrong with the options of in.rexecd or rexecd as a
+// super-server passes them. wait: with a listening socket.
+func wrongArgs(server string, args []string, wait bool) error {
+	o, err := parseFlags(args)
 	if err != nil {
-		return false, fmt.Errorf("write entry: %w", err)
+		return err
 	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	mode, uid, gid := fs.FileMode(0o644), 0, 0
-	if st, err := os.Stat(path); err == nil {
-		mode = st.Mode().Perm()
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			uid, gid = int(sys.Uid), int(sys.Gid)
-		}
-	}
-	_, err = tmp.WriteString(text)
-	// The owner first: chown takes mode bits away.
-	if err := errors.Join(err, tmp.Chown(uid, gid), tmp.Chmod(mode), copyAttributes(tmp, path), tmp.Sync()); err != nil {
-		return false, fmt.Errorf("write entry: %w", err)
-	}
-	if now, err := os.ReadFile(path); err == nil && string(now) != string(old) {
-		return false, fmt.Errorf("write entry: somebody else has just changed %s: try again", path)
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return false, fmt.Errorf("write entry: %w", err)
-	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync() // so that it is there after a crash
-		dir.Close()
-	}
-	return true, nil
-}
-
-// copyAttributes gives f what path has besides owner and mode: access list, SELinux label.
-func copyAttributes(f *os.File, path string) error {
-	names := make([]byte, 64<<10)
-	n, err := unix.Listxattr(path, names)
-	if err != nil {
-		return nil // a new file, or a file system without them
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
-		value := make([]byte, 64<<10)
-		if n, err := unix.Getxattr(path, name, value); name != "" && err == nil {
-			if err := unix.Fsetxattr(int(f.Fd()), name, value[:n], 0); err != nil {
-				return fmt.Errorf("keep attribute %s: %w", name, err)
-			}
-		}
+	name := filepath.Base(server)
+	supervises := o.standby > 0 || o.debug
+	switch {
+	case o.verb() && o.listen == "":
+		return fmt.Errorf("%s %s does not serve a connection", name, strings.Join(args, " "))
+	case name == "in.rexecd" && (supervises || o.listen != ""):
+		return fmt.Errorf("in.rexecd serves one connection: %q is for rexecd", strings.Join(args, " "))
+	case wait && !supervises:
+		return fmt.Errorf(`"wait" hands over the listening socket, which only rexecd -standby takes: use "nowait"`)
+	case !wait && o.standby > 0:
+		return fmt.Errorf(`"nowait" hands over one connection, and -standby needs the listening socket: use "wait"`)
 	}
 	return nil
 }

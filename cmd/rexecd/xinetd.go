@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -15,8 +16,10 @@ func addXinetd(conf, server string) (string, error) {
 		}
 		return conf + "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
 			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
-	case !ours(xinetdProgram(entry)):
-		return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, xinetdProgram(entry))
+	case !ours(parseXinetd(entry).server):
+		return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, parseXinetd(entry).server)
+	case xinetdEnabled(entry):
+		return conf, nil
 	}
 	return before + setDisable(entry, "no") + after, nil
 }
@@ -24,7 +27,7 @@ func addXinetd(conf, server string) (string, error) {
 // removeXinetd switches the entry off and leaves the rest: it may hold the site's only_from.
 func removeXinetd(conf string) string {
 	before, entry, after := cutXinetd(conf)
-	if entry == "" || !ours(xinetdProgram(entry)) {
+	if entry == "" || !ours(parseXinetd(entry).server) {
 		return conf
 	}
 	return before + setDisable(entry, "yes") + after
@@ -63,14 +66,49 @@ func cutXinetd(conf string) (before, entry, after string) {
 	return conf[:begin], conf[begin:end], conf[end:]
 }
 
-// xinetdProgram is what an entry starts: ours, if it does not say.
-func xinetdProgram(entry string) string {
-	for line := range strings.Lines(entry) {
-		if k, v, ok := xinetdAttribute(line); ok && k == "server" {
-			return v
+// parseXinetd reads a file's entry. Without the attribute "server" it is ours.
+func parseXinetd(conf string) entry {
+	_, text, _ := cutXinetd(conf)
+	e := entry{named: true, server: "in.rexecd"}
+	nameInArgs := false
+	for line := range strings.Lines(text) {
+		k, v, _ := xinetdAttribute(line)
+		switch k {
+		case "server":
+			e.server = v
+		case "server_args":
+			e.args = strings.Fields(v)
+		case "wait":
+			e.wait = v == "yes"
+		case "type":
+			e.named = !strings.Contains(v, "UNLISTED")
+		case "flags":
+			nameInArgs = strings.Contains(v, "NAMEINARGS")
 		}
 	}
-	return "in.rexecd"
+	e.program = e.server
+	if filepath.Base(e.server) == "tcpd" && len(e.args) > 0 { // the server is its first argument
+		e.server = e.args[0]
+		nameInArgs = true
+	}
+	if nameInArgs && len(e.args) > 0 {
+		e.args = e.args[1:]
+	}
+	return e
+}
+
+// xinetdFiles are those that xinetd reads: of a directory not the ones with a dot
+// in their name, or a tilde at its end.
+func xinetdFiles() []string {
+	files := []string{xinetdConf}
+	all, _ := filepath.Glob(filepath.Dir(xinetdConf) + "/*")
+	for _, file := range append(all, xinetdMain) {
+		name := filepath.Base(file)
+		if file != xinetdConf && (file == xinetdMain || !strings.Contains(name, ".") && !strings.HasSuffix(name, "~")) {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 func xinetdAttribute(line string) (name, value string, ok bool) {

@@ -77,31 +77,33 @@ func TestCheckSaysWhatIsMissingAndWhatToDo(t *testing.T) {
 		name, about string
 		room        lab.Room
 		args        []string
-		good        bool
+		mark        string
 	}{
-		{"settings", conf, lab.Room{}, []string{"-config", conf}, true},
-		{"settings missing", "/nowhere.toml", lab.Room{}, []string{"-config", "/nowhere.toml"}, false},
-		{"PAM file", "/etc/pam.d/rexec", lab.Room{}, nil, true},
-		{"PAM file without a session", "/etc/pam.d/rexec", lab.Room{Stack: "auth required pam_unix.so\naccount required pam_unix.so\n"}, nil, false},
-		{"services", "services", lab.Room{}, nil, true},
-		{"services without exec", "services", lab.Room{Files: map[string]string{"/etc/services": without}}, nil, false},
-		{"journal", "journald", lab.Room{}, nil, true},
-		{"syslog", "syslog", lab.Room{NoJournal: true}, nil, true},
-		{"no log", "journald", lab.Room{NoJournal: true, NoSyslog: true}, nil, false},
+		{"settings", conf, lab.Room{}, []string{"-config", conf}, "ok "},
+		{"settings missing", "/nowhere.toml", lab.Room{}, []string{"-config", "/nowhere.toml"}, "FAIL "},
+		{"PAM file", "/etc/pam.d/rexec", lab.Room{}, nil, "ok "},
+		{"PAM file without a session", "/etc/pam.d/rexec", lab.Room{Stack: "auth required pam_unix.so\naccount required pam_unix.so\n"}, nil, "FAIL "},
+		{"services", "services", lab.Room{}, nil, "ok "},
+		{"services without exec", "services", lab.Room{Files: map[string]string{"/etc/services": without}}, nil, "note "},
+		{"services without exec for inetd", "services", lab.Room{Files: map[string]string{
+			"/etc/services": without, "/etc/inetd.conf": "exec stream tcp nowait root /usr/sbin/in.rexecd in.rexecd\n",
+		}}, nil, "FAIL "},
+		{"services without exec for inetd by number", "services", lab.Room{Files: map[string]string{
+			"/etc/services": without, "/etc/inetd.conf": "512 stream tcp nowait root /usr/sbin/in.rexecd in.rexecd\n",
+		}}, nil, "note "},
+		{"journal", "journald", lab.Room{}, nil, "ok "},
+		{"syslog", "syslog", lab.Room{NoJournal: true}, nil, "ok "},
+		{"no log", "journald", lab.Room{NoJournal: true, NoSyslog: true}, nil, "FAIL "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text, status := check(t, c.room, c.args...)
-			mark := "FAIL "
-			if c.good {
-				mark = "ok "
-			}
 			found, failed := false, false
 			for line := range strings.Lines(text) {
 				failed = failed || strings.HasPrefix(line, "FAIL ")
-				found = found || strings.HasPrefix(line, mark) && strings.Contains(line, c.about)
+				found = found || strings.HasPrefix(line, c.mark) && strings.Contains(line, c.about)
 			}
 			if !found {
-				t.Errorf("no line %q about %s in %q", mark, c.about, text)
+				t.Errorf("no line %q about %s in %q", c.mark, c.about, text)
 			}
 			if (status == 1) != failed || status > 1 {
 				t.Errorf("status %d for %q", status, text)

@@ -59,7 +59,7 @@ func TestAnybodysProcessNameIsNoSuperServer(t *testing.T) {
 				t.Error("-install believed in xinetd")
 			}
 			checkSays(t, "FAIL inetd: line 1 of /etc/inetd.conf is in place, but inetd is not running")
-			expect(t, 0, "inetd is not running: start it", "-remove")
+			expect(t, 0, "inetd is not running: there is nobody to tell", "-remove")
 			for _, cmd := range []*exec.Cmd{xinetd, inetd} {
 				var ws syscall.WaitStatus
 				if pid, err := syscall.Wait4(cmd.Process.Pid, &ws, syscall.WNOHANG, nil); pid != 0 {

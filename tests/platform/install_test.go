@@ -178,17 +178,6 @@ func awaitListenerQuietly(t *testing.T) {
 	})
 }
 
-func TestCheckSaysWhatIsMissing(t *testing.T) {
-	prepareHost(t)
-	expect(t, 1, "FAIL port 512: nobody listens", "-check")
-	stack := read(t, "/etc/pam.d/rexec")
-	t.Cleanup(func() { write(t, "/etc/pam.d/rexec", stack) })
-	write(t, "/etc/pam.d/rexec", "auth required pam_unix.so\naccount required pam_unix.so\n")
-	expect(t, 1, "has no session lines", "-check")
-	write(t, "/etc/pam.d/rexec", stack+"session required pam_nowhere.so\n")
-	expect(t, 1, "pam_nowhere.so", "-check")
-}
-
 // heedsHUP waits until a program catches SIGHUP, which would end it in the first moments of its life.
 func heedsHUP(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
