@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	_ "rexecd/cmd/in.rexecd/preinit"
+	"rexecd/cmd/in.rexecd/title"
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"
@@ -86,6 +87,7 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 			os.Exit(exitError)
 		}
 	}()
+	server.Title = func(text string) { title.Set("in.rexecd: " + text) }
 	server.Serve(conn, tx)
 	return exitOK
 }

@@ -94,11 +94,13 @@ func TestRewritesAtTheSameTimeAllCount(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inetd.conf")
 	var all sync.WaitGroup
 	for i := range 40 {
-		all.Go(func() {
+		all.Add(1)
+		go func() {
+			defer all.Done()
 			if changed, err := rewrite(file, func(s string) (string, error) { return s + fmt.Sprintf("line %d\n", i), nil }); err != nil || !changed {
 				t.Errorf("rewrite = %v, %v", changed, err)
 			}
-		})
+		}()
 	}
 	all.Wait()
 	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), "\n") != 40 {

@@ -23,6 +23,9 @@ type Server struct {
 	// Exit ends the process when the grace time is over inside a PAM module,
 	// which nothing else can interrupt. It does not return.
 	Exit func(status int)
+
+	// Title gets who is served, once that is known. It may be nil.
+	Title func(text string)
 }
 
 // Preload loads what every login needs, PAM's modules and those of the name
@@ -77,6 +80,9 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	account, err := s.authenticate(tx, request, a, grace) // 5: every refusal takes the same road
 	if err != nil {
 		return err
+	}
+	if s.Title != nil {
+		s.Title(title(account.Name, c.primary.Peer.Addr()))
 	}
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err

@@ -17,7 +17,12 @@ func TestRexecdWithAConnectionBecomesTheServer(t *testing.T) {
 	for name, on := range map[string]lab.Descriptors{"descriptor 0": lab.In, "LISTEN_FDS": lab.ListenFDs} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, lab.Handler{Path: lab.Rexecd(t), On: on, Args: []string{"-c", "-s", "-m", "-S", "-D", "-n"}})
-			wantOut(t, s.Addr, request(u, `cat /proc/$PPID/comm; tr '\0' ' ' </proc/$PPID/cmdline`), "in.rexecd\nin.rexecd -m -n -S ")
+			waiting := lab.Dial(t, s.Addr)
+			lab.Eventually(t, "in.rexecd with the flags that are its own", func() bool {
+				all := s.Processes()
+				return len(all) > 0 && read("/proc/"+itoa(all[0].Pid)+"/cmdline") == "in.rexecd\x00-m\x00-n\x00-S\x00"
+			})
+			waiting.Close()
 			wantOut(t, s.Addr, request(u, inherited), lab.Run(t, "sh", "-c", inherited))
 			wantAll(t, s.Addr, lab.Request{User: u.Name, Password: "no", Command: "true"}, loginIncorrect)
 			s.Log.Wait(t, "Accepted password for "+u.Name+" from 127.0.0.1")
