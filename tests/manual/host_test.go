@@ -44,7 +44,7 @@ func prepareHost(t *testing.T) {
 			netrc += fmt.Sprintf("machine host%d login alice password correct-horse\nmachine host%[1]d login user password users\n", n+1)
 		}
 		write(t, "/etc/hosts", names, 0o644)
-		write(t, "/root/.netrc", netrc+"machine rs60002 login paul password mypasswd\ndefault login alice password correct-horse\n", 0o600)
+		write(t, "/root/.netrc", netrc+"machine linux1 login monitor password monitors\nmachine linux1 login alice password correct-horse\nmachine rs60002 login paul password mypasswd\ndefault login alice password correct-horse\n", 0o600)
 		run(t, "cp", lab.Server(t), lab.Rexecd(t), "/usr/sbin/")
 		run(t, "cp", lab.Client(t), "/usr/bin/rexec")
 		write(t, "/usr/bin/pass", "#!/bin/sh\necho ops\n", 0o755)
