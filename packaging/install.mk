@@ -36,6 +36,7 @@ install-server:
 		$(INST) $$f "$(D)$(DOCDIR)/rexecd/$${f##*/}"; done
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
+	install -d -m 755 "$(D)$(SYSCONFDIR)/rexecd.toml.d"
 	$(call install_conf,packaging/xinetd,$(XINETDDIR)/rexec)
 	$(call install_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
 	$(call install_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)
@@ -67,6 +68,7 @@ uninstall-server:
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
+	rmdir --ignore-fail-on-non-empty "$(D)$(SYSCONFDIR)/rexecd.toml.d" 2>/dev/null || :
 	$(call uninstall_conf,packaging/xinetd,$(XINETDDIR)/rexec)
 	$(call uninstall_conf,packaging/fail2ban/filter.conf,$(FAIL2BANDIR)/filter.d/rexecd.conf)
 	$(call uninstall_conf,packaging/fail2ban/jail.conf,$(FAIL2BANDIR)/jail.d/rexecd.conf)

@@ -124,7 +124,7 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	dest := "/home/builder/a dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
 	lab.Run(t, "runuser", append(args, "install")...)
-	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/rexec/share/man/man7/rexecd-migration.7", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml"} {
+	for _, f := range []string{"/opt/rexec/sbin/in.rexecd", "/opt/rexec/sbin/rexecd", "/opt/rexec/bin/rexec", "/opt/rexec/share/man/man8/in.rexecd.8", "/opt/rexec/share/man/man8/rexecd.8", "/opt/rexec/share/man/man7/rexecd-migration.7", "/opt/etc/pam.d/rexec", "/opt/etc/rexecd.toml", "/opt/etc/rexecd.toml.d"} {
 		if _, err := os.Stat(dest + f); err != nil {
 			t.Error(err)
 		}
@@ -146,6 +146,9 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	left := strings.Split(strings.TrimSpace(lab.Run(t, "find", "/home/builder", "-path", "*dest*", "(", "-type", "f", "-o", "-type", "l", ")")), "\n")
 	if want := []string{dest + "/opt/etc/rexecd.toml"}; !slices.Equal(left, want) {
 		t.Errorf("after uninstall: %q; want only what was edited, %q", left, want)
+	}
+	if _, err := os.Stat(dest + "/opt/etc/rexecd.toml.d"); err == nil {
+		t.Error("the empty directory for settings is left")
 	}
 }
 

@@ -52,6 +52,9 @@ func TestThePackagesFromInstallToPurge(t *testing.T) {
 	if out := says("systemctl", "is-enabled", "rexec.socket"); out != "disabled" || !refused(t) {
 		t.Errorf("after installation rexec.socket is %q, port 512 refused: %v; want it disabled and closed", out, refused(t))
 	}
+	if mode := says("stat", "-c", "%F %a %U", "/etc/rexecd.toml.d"); mode != "directory 755 root" {
+		t.Errorf("/etc/rexecd.toml.d: %s", mode)
+	}
 	lab.Run(t, "rexecd", "-install")
 	runsACommand(t, "after rexecd -install")
 
