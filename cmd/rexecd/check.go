@@ -109,6 +109,11 @@ func checkLog() []finding {
 			return []finding{about.ok("%s", socket.what)}
 		}
 	}
+	for _, l := range listeners(execPort) {
+		if l.supervises() && l.name == "rexecd" {
+			return []finding{about.note("neither journald nor /dev/log is there: %v writes its log to standard error, if that can be read", l)}
+		}
+	}
 	return []finding{about.fail("neither journald nor /dev/log is there: decisions would be recorded nowhere; start a syslog server")}
 }
 

@@ -39,19 +39,29 @@ func checkPAM() []finding {
 				path, facility, fallback.instead(other, facility)))
 		}
 	}
-	for _, m := range stack.missing {
-		found = append(found, about.fail("%s, which %s asks for, is not installed", m, path))
+	for _, name := range stack.files {
+		found = append(found, about.fail("the file %s, which %s includes, is not there", name, path))
 	}
 	if found != nil {
 		return found
 	}
-	switch facility, outcome := stack.outcome(); outcome {
-	case denies:
-		return []finding{about.fail("the %s lines of %s refuse everybody", facility, path)}
-	case permits:
-		return []finding{about.fail("the auth lines of %s accept any password: everybody who reaches port %d can be any user", path, execPort)}
+	facility, outcome := stack.outcome()
+	switch {
+	case outcome == denies && stack.missing == nil:
+		found = append(found, about.fail("the %s lines of %s refuse everybody", facility, path))
+	case outcome == permits:
+		found = append(found, about.fail("the auth lines of %s accept any password: everybody who reaches port %d can be any user", path, execPort))
+	case outcome == depends:
+		found = append(found, about.ok("%s, with session lines", path))
 	}
-	return []finding{about.ok("%s, with session lines", path)}
+	for _, m := range stack.missing {
+		if outcome == denies {
+			found = append(found, about.fail("%s, which %s asks for, is not installed, and without it the %s lines refuse everybody", m, path, facility))
+		} else {
+			found = append(found, about.note("%s, which %s asks for, is not installed; logins do without it", m, path))
+		}
+	}
+	return found
 }
 
 // missingService is what follows from a missing service file.
@@ -63,8 +73,8 @@ func missingService(other string, fallback stack) finding {
 	}
 	facility, outcome := fallback.outcome()
 	switch {
-	case fallback.missing != nil:
-		return about.fail("%sso that %s holds, which asks for %s, and that is not installed; %s", missing, other, fallback.missing[0], install)
+	case fallback.files != nil:
+		return about.fail("%sso that %s holds, which includes the file %s, and that is not there; %s", missing, other, fallback.files[0], install)
 	case outcome == denies:
 		return about.fail("%sso that %s holds, which refuses everybody (%s); %s", missing, other, facility, install)
 	case outcome == permits:
@@ -91,13 +101,14 @@ func (s stack) instead(other, facility string) string {
 // their place.
 type stack struct {
 	rules   []rule
-	missing []string // modules that are not installed
+	missing []string // modules that are not installed, and should be
+	files   []string // included, and not there: PAM gives up
 }
 
 // A rule is a line with a module.
 type rule struct {
 	facility, control, module string
-	absent                    bool // not installed, and does not have to be
+	absent                    bool // not installed
 }
 
 func (s stack) has(facility string) bool {
@@ -133,7 +144,7 @@ func readStack(path string, depth int) stack {
 			file = pamFile(name)
 		}
 		if file == "" || !exists(file) {
-			s.missing = append(s.missing, "the file "+name)
+			s.files = append(s.files, name)
 			return
 		}
 		inner := readStack(file, depth+1)
@@ -142,7 +153,7 @@ func readStack(path string, depth int) stack {
 				s.rules = append(s.rules, r)
 			}
 		}
-		s.missing = append(s.missing, inner.missing...)
+		s.missing, s.files = append(s.missing, inner.missing...), append(s.files, inner.files...)
 	}
 	text := strings.ReplaceAll(contents(path), "\\\n", " ")
 	for line := range strings.Lines(text) {
@@ -168,11 +179,9 @@ func readStack(path string, depth int) stack {
 			add(r.module, r.facility)
 			continue
 		}
-		there := moduleExists(r.module)
-		if !optional && !there {
+		if r.absent = !moduleExists(r.module); r.absent && !optional {
 			s.missing = append(s.missing, r.module)
 		}
-		r.absent = optional && !there
 		s.rules = append(s.rules, r)
 	}
 	return s

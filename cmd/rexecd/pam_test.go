@@ -37,6 +37,7 @@ func TestPamStackIsReadWithWhatItIncludes(t *testing.T) {
 		{"auth required \\\n pam_unix.so\naccount required pam_unix.so\n-session optional pam_no_such.so\nsession required pam_unix.so\n", 0, "with session lines"},
 		{"auth required pam_unix.so\naccount required pam_unix.so\n", 1, "has no session lines"},
 		{"auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_no_such.so\n", 1, "pam_no_such.so, which "},
+		{"auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_unix.so\nsession optional pam_no_such.so\n", 0, "pam_no_such.so, which "},
 		{"auth required pam_unix.so\n@include absent\n", 3, "the file absent"},
 		{"@include loop\naccount include common\nsession include common\n", 0, "with session lines"},
 		{"", 3, "has no auth lines"},
@@ -74,7 +75,8 @@ func TestAMissingPamFileMeansWhatOtherSays(t *testing.T) {
 		{"open", open, fail, "DIRrexec is missing, so that DIRother holds, which accepts any password"},
 		{"none", "", fail, "DIRrexec is missing, and so is DIRother: PAM refuses everybody"},
 		{"no session", "auth required pam_unix.so\naccount required pam_unix.so\n", fail, "refuses everybody (session)"},
-		{"a module that is not there", "auth required pam_no_such.so\n" + open, fail, "asks for pam_no_such.so, and that is not installed"},
+		{"a module that is not there", "auth required pam_no_such.so\n" + debian, fail, "refuses everybody (auth)"},
+		{"a file that is not there", "@include absent\n" + debian, fail, "includes the file absent, and that is not there"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, write := pamTree(t)

@@ -119,6 +119,16 @@ func TestTheContainerServesAndLogsOnStderr(t *testing.T) {
 	for _, want := range []string{"Accepted password for carol from 127.0.0.1 port ", "Session closed for carol from 127.0.0.1 port ", "Failed password for carol from 127.0.0.1 port "} {
 		lab.Eventually(t, fmt.Sprintf("%q on standard error", want), func() bool { return strings.Contains(stderr.String(), "]: "+want) })
 	}
+	// HEALTHCHECK CMD rexecd -check: what a container has not got is no failure.
+	inside := children(t, cmd.Process.Pid)
+	if len(inside) != 1 {
+		t.Fatalf("unshare has the children %v", inside)
+	}
+	check := exec.Command("nsenter", "-a", "-t", fmt.Sprint(inside[0]), "-r", "setpriv", "--bounding-set", capabilities, "--inh-caps", capabilities, "rexecd", "-check")
+	if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "note privileges: capability cap_audit_control") ||
+		!strings.Contains(string(out), "note log: neither journald nor /dev/log is there: rexecd (process 1, as it seems) writes its log to standard error") {
+		t.Errorf("rexecd -check in the container: %v\n%s", err, out)
+	}
 	// What docker stop does, to the process that is number 1 inside.
 	supervisor := children(t, cmd.Process.Pid)
 	if len(supervisor) != 1 {
