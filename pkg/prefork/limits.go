@@ -18,13 +18,14 @@ const (
 // source of its connection.
 const ready = "ready"
 
-// manyRefused is how many connections at once are refused in order, by a process
-// of about a megabyte each. Without a bound a source would get by refusals what
+// manyRefused bounds the connections that are refused in order at once, each by a
+// process of about a megabyte. Without it a source would get by refusals what
 // PerSource denies it, this host's processes; 64 are more than a client opens by
-// mistake. A peer that neither sends a port nor accepts at it may keep such a
-// process for some ten seconds, and so have six a second refused, but never more
-// processes. A smaller Max, that of a smaller host, is the bound here as well:
-// refusals at most double its processes.
+// mistake. A peer that keeps every step waiting occupies such a process for about
+// ten seconds: until it has sent a stderr port, until that is dialled, and until
+// it has read the refusal. That is six refusals a second and never more processes.
+// A smaller Max, that of a smaller host, is the bound here as well: refusals at
+// most double its processes.
 const manyRefused = 64
 
 func (s *Supervisor) mostRefused() int {
@@ -34,18 +35,26 @@ func (s *Supervisor) mostRefused() int {
 	return manyRefused
 }
 
+// mostRefusedOf is the share of one source: while it floods this host with
+// connections, others that exceed PerSource still learn why they are refused.
+func (s *Supervisor) mostRefusedOf() int { return (s.mostRefused() + 1) / 2 }
+
 // judge decides on a connection from a source.
 func (s *Supervisor) judge(from netip.Prefix) (verdict byte) {
 	if s.PerSource == 0 || s.sessions(from) < s.PerSource {
 		return serve
 	}
-	more := s.mostRefused() - s.refused()
-	if more <= 0 {
+	left, leftOf := s.mostRefused()-s.refused(), s.mostRefusedOf()-s.refusedOf(from)
+	if left <= 0 || leftOf <= 0 {
 		return drop // not logged: its rate is the peer's choice
 	}
 	s.logf("refused a connection from %v: %d sessions at once are its limit", from, s.PerSource)
-	if more == 1 {
-		s.logf("%d connections are being refused: until one of them has ended, further ones are closed without a word", s.mostRefused())
+	const further = "until one of them has ended, further ones are closed without a word"
+	switch {
+	case left == 1:
+		s.logf("%d connections are being refused: %s", s.mostRefused(), further)
+	case leftOf == 1:
+		s.logf("%d connections from %v are being refused: %s", s.mostRefusedOf(), from, further)
 	}
 	return refuse
 }
@@ -69,6 +78,10 @@ func (s *Supervisor) sessions(of netip.Prefix) int {
 
 func (s *Supervisor) refused() int {
 	return s.count(func(h *handler) bool { return h.refused })
+}
+
+func (s *Supervisor) refusedOf(source netip.Prefix) int {
+	return s.count(func(h *handler) bool { return h.refused && h.source == source })
 }
 
 func (s *Supervisor) idle() int {

@@ -125,13 +125,15 @@ func TestRefusedConnectionsAreNoSessions(t *testing.T) {
 			}
 			session := want("a session", dial("127.0.0.1"), true, true)
 			var refused visit
-			for range 3 {
+			for range 2 {
 				refused = want("one too many", dial("127.0.0.1"), true, false)
 			}
 			for range 5 {
-				want("one too many while three are being refused", dial("127.0.0.1"), false, false)
+				want("one too many while two of its are being refused", dial("127.0.0.1"), false, false)
 			}
 			other := want("another source", dial("127.0.0.2"), true, true)
+			want("one too many of another source", dial("127.0.0.2"), true, false)
+			want("one too many while three are being refused", dial("127.0.0.2"), false, false)
 			want("a third source", dial("127.0.0.3"), true, true)
 			session.leave(t)
 			want("the first source without a session", dial("127.0.0.1"), true, true)
@@ -145,42 +147,56 @@ func TestRefusedConnectionsAreNoSessions(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	from, other := netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("192.0.2.8/32")
-	handlers := func(sessions, refused int) (all []*handler) {
+	handlers := func(sessions, refused, others int) (all []*handler) {
 		for range sessions {
 			all = append(all, &handler{busy: true, source: from})
 		}
 		for range refused {
 			all = append(all, &handler{busy: true, source: from, refused: true})
 		}
+		for range others {
+			all = append(all, &handler{busy: true, source: other, refused: true})
+		}
 		return append(all, &handler{}, &handler{busy: true, source: other})
 	}
 	const limit = "2 sessions at once are its limit"
+	const most, half = manyRefused, manyRefused / 2
 	for _, tt := range []struct {
-		name              string
-		sessions, refused int
-		max, perSource    int
-		want              byte
-		lines             int // in the log
+		name                      string
+		sessions, refused, others int
+		max, perSource            int
+		want                      byte
+		lines                     int // in the log
 	}{
-		{"no limit", 1000, 0, 0, 0, serve, 0},
-		{"no session", 0, 0, 0, 2, serve, 0},
-		{"one session", 1, 0, 0, 2, serve, 0},
-		{"as many as may be", 2, 0, 0, 2, refuse, 1},
-		{"refused ones alone", 0, manyRefused, 0, 2, serve, 0},
-		{"refused ones and one session", 1, manyRefused, 0, 2, serve, 0},
-		{"the last that is told why", 2, manyRefused - 1, 0, 2, refuse, 2},
-		{"the first that is not", 2, manyRefused, 0, 2, drop, 0},
-		{"the last on a small host", 2, 3, 4, 2, refuse, 2},
-		{"the first that is not, on a small host", 2, 4, 4, 2, drop, 0},
-		{"the last on a big host", 2, manyRefused - 1, 1000, 2, refuse, 2},
-		{"the first that is not, on a big host", 2, manyRefused, 1000, 2, drop, 0},
+		{"no limit", 1000, 0, 0, 0, 0, serve, 0},
+		{"no session", 0, 0, 0, 0, 2, serve, 0},
+		{"one session", 1, 0, 0, 0, 2, serve, 0},
+		{"as many as may be", 2, 0, 0, 0, 2, refuse, 1},
+		{"refused ones alone", 0, half, half, 0, 2, serve, 0},
+		{"refused ones and one session", 1, half, half, 0, 2, serve, 0},
+		{"the source's last that is told why", 2, half - 1, 0, 0, 2, refuse, 2},
+		{"the source's first that is not", 2, half, 0, 0, 2, drop, 0},
+		{"the last beside another source", 2, 0, most - 1, 0, 2, refuse, 2},
+		{"the first that is not, beside another source", 2, 0, most, 0, 2, drop, 0},
+		{"the other source has its half", 2, 0, half, 0, 2, refuse, 1},
+		{"both have their halves, less one", 2, half - 1, half, 0, 2, refuse, 2},
+		{"both have their halves", 2, half, half, 0, 2, drop, 0},
+		{"the source's last on a small host", 2, 1, 0, 4, 2, refuse, 2},
+		{"the source's first that is not, on a small host", 2, 2, 0, 4, 2, drop, 0},
+		{"the last on a small host", 2, 1, 2, 4, 2, refuse, 2},
+		{"the only one of the smallest host", 2, 0, 0, 1, 2, refuse, 2},
+		{"none more on the smallest host", 2, 0, 1, 1, 2, drop, 0},
+		{"the last on a big host", 2, half - 1, 0, 1000, 2, refuse, 2},
+		{"the first that is not, on a big host", 2, half, 0, 1000, 2, drop, 0},
 	} {
 		log := &strings.Builder{}
-		s := Supervisor{Max: tt.max, PerSource: tt.perSource, Log: log, handlers: handlers(tt.sessions, tt.refused)}
+		all := handlers(tt.sessions, tt.refused, tt.others)
+		s := Supervisor{Max: tt.max, PerSource: tt.perSource, Log: log, handlers: all}
 		if got := s.judge(from); got != tt.want {
 			t.Errorf("%s: judge = %c; want %c", tt.name, got, tt.want)
 		}
-		if text := log.String(); strings.Count(text, "\n") != tt.lines || (tt.lines > 0) != strings.Contains(text, limit) {
+		text := log.String()
+		if strings.Count(text, "\n") != tt.lines || (tt.lines > 0) != strings.Contains(text, limit) {
 			t.Errorf("%s: the log is %q; want %d lines", tt.name, text, tt.lines)
 		}
 	}

@@ -40,7 +40,8 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 	for _, mode := range [][]string{{"-standby", "2"}, {"-debug"}} {
 		t.Run(mode[0], func(t *testing.T) {
 			t.Parallel()
-			const most = 3 // sessions at once, and so connections that are being refused
+			const most = 3  // sessions at once, and so connections that are being refused
+			const share = 2 // of one source
 			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max", itoa(most), "-max-per-source", "1")...)
 			u := newUser(t, lab.User{})
 			session := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
@@ -48,7 +49,7 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 			if handler == "" {
 				t.Fatal("no handler has the session")
 			}
-			for range most {
+			for range share {
 				s.refuseForEver(t)
 			}
 			for i := range most {
@@ -62,7 +63,7 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 				}
 			}
 			if a := lab.Ask(t, s.addr, request(u, "echo more")); len(a.All) != 0 {
-				t.Errorf("while %d are being refused: %v", most, a)
+				t.Errorf("while %d are being refused: %v", share, a)
 			}
 			session.Reset(t)
 			lab.Eventually(t, "the session has ended", func() bool { return read("/proc/"+handler+"/status") == "" })
@@ -71,8 +72,7 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 	}
 }
 
-// refuseForEver has a connection refused, and keeps its handler from an end: the two seconds that it waits for the peer
-// go on for as long as the test does.
+// refuseForEver has a connection refused and stops its handler, so that the refusal lasts for as long as the test does.
 func (s *standing) refuseForEver(t testing.TB) {
 	t.Helper()
 	lab.Eventually(t, "a handler that refuses is stopped", func() bool {
