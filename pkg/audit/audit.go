@@ -269,7 +269,8 @@ type Log struct {
 	// Unit is the systemd unit that this process was started in, if any.
 	Unit string
 
-	deaf bool // the system's log did not take a record in time
+	system systemLog
+	deaf   bool // the system's log did not take a record in time
 }
 
 // Write writes one record, within the bounds above. It never fails and never
@@ -285,7 +286,7 @@ func (l *Log) Write(e Event) {
 	if l.deaf {
 		return
 	}
-	err := send(&e)
+	err := l.system.send(&e)
 	l.deaf = err == unix.EAGAIN
 	if err != nil && !l.deaf && l.Stderr != 0 {
 		l.print(&e)

@@ -196,9 +196,9 @@ func TestMessageIDsAreThoseOfTheCatalogForEver(t *testing.T) {
 }
 
 func TestConsoleGetsTheLineAndTheSystemsLogNothing(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	var b bytes.Buffer
-	l := &Log{Console: &b}
+	l := &Log{system: got.system, Console: &b}
 	l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
 	l.Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: errWhy})
 	want := regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} Accepted password for alice from 192\.0\.2\.7 port 40112\n` +

@@ -10,11 +10,11 @@ import (
 )
 
 func TestEveryRecordIsBounded(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	long := strings.Repeat("\n", 1<<20)
 	for kind := range kinds {
 		e := Event{Kind: Kind(kind), User: long, Account: long, Peer: peer6, Reason: errors.New(long), Command: long}
-		(&Log{}).Write(e)
+		(&Log{system: got.system}).Write(e)
 		record := got.next(t)
 		fields := parse(t, record)
 		if len(fields["REXEC_USER"]) > 256 || len(fields["REXEC_ACCOUNT"]) > 256 || len(fields["REXEC_REASON"]) > maxReason+3 {
@@ -32,9 +32,9 @@ func TestEveryRecordIsBounded(t *testing.T) {
 
 // Before that, anybody could fill the disk: 128 KB for each try.
 func TestTheCommandIsLoggedOnlyOnceTheUserIsProven(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	for kind := range kinds {
-		(&Log{}).Write(Event{Kind: Kind(kind), User: "alice", Peer: peer4, Reason: errWhy, Command: "id"})
+		(&Log{system: got.system}).Write(Event{Kind: Kind(kind), User: "alice", Peer: peer4, Reason: errWhy, Command: "id"})
 		_, logged := parse(t, got.next(t))["REXEC_COMMAND"]
 		if proven := Kind(kind) == Accepted || Kind(kind) == Refused || Kind(kind) == Closed; logged != proven {
 			t.Errorf("kind %d: command logged = %v; want %v", kind, logged, proven)

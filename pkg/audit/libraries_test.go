@@ -23,13 +23,13 @@ import (
 // What the C library's syslog(3) and Go's send is what a syslog server knows how
 // to read: logger(1) is the former in a command.
 func TestSyslogLineIsLikeTheLibraries(t *testing.T) {
-	got := listenOn(t, &syslogSocket)
-	out, err := exec.Command("logger", "-u", syslogSocket, "-p", "authpriv.notice", "-t", "in.rexecd", "--id="+fmt.Sprint(os.Getpid()), "--", "a line").CombinedOutput()
+	got := syslogd(t)
+	out, err := exec.Command("logger", "-u", got.system.syslog, "-p", "authpriv.notice", "-t", "in.rexecd", "--id="+fmt.Sprint(os.Getpid()), "--", "a line").CombinedOutput()
 	if err != nil {
 		t.Fatalf("logger: %v\n%s", err, out)
 	}
 	e := Event{Kind: Failed, User: "alice", Peer: peer4}
-	library, err := syslog.Dial("unixgram", syslogSocket, syslog.LOG_AUTHPRIV|syslog.LOG_NOTICE, Identifier)
+	library, err := syslog.Dial("unixgram", got.system.syslog, syslog.LOG_AUTHPRIV|syslog.LOG_NOTICE, Identifier)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func compareJournals() error {
 	}
 	for _, text := range hostile {
 		e := Event{Kind: Failed, User: text, Peer: peer6, Reason: fmt.Errorf("%s", text), Command: text, Exit: 1}
-		if send(&e) != nil {
+		if (systemLog{}).send(&e) != nil {
 			return fmt.Errorf("send %q: not in time", text)
 		}
 		if err := journal.Send(e.Message(), journal.PriNotice, fieldMap(&e)); err != nil {

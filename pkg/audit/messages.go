@@ -17,6 +17,7 @@ type Messages struct {
 	Stderr int    // descriptor of standard error
 	Unit   string // the systemd unit that this process was started in, if any
 
+	system    systemLog
 	impatient bool      // standard error did not take the last line in time
 	deafUntil time.Time // nor did the system's log, which is left alone until then
 }
@@ -38,7 +39,8 @@ func (m *Messages) Write(line []byte) (int, error) {
 		return len(line), nil
 	}
 	journal := encode(append(common(m.Unit), field{"MESSAGE", text}, field{"PRIORITY", strconv.Itoa(notice)}))
-	if err := deliver(journal, func() []byte { return syslogLine(time.Now(), notice, text) }); err == unix.EAGAIN {
+	syslog := func() []byte { return syslogLine(time.Now(), notice, text) }
+	if err := m.system.deliver(journal, syslog); err == unix.EAGAIN {
 		m.deafUntil = time.Now().Add(deafTime)
 	}
 	return len(line), nil

@@ -89,8 +89,8 @@ func pipe(t *testing.T) (r, w *os.File) {
 func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 	for name, p := range places(t) {
 		t.Run(name, func(t *testing.T) {
-			log := listenOn(t, &journalSocket)
-			m := &Messages{Name: "rexecd", Stderr: p.fd, Unit: "x.service"}
+			log := journald(t)
+			m := &Messages{system: log.system, Name: "rexecd", Stderr: p.fd, Unit: "x.service"}
 			began := time.Now()
 			for range 3 {
 				if n, err := m.Write([]byte("two\x1bwords\n")); n != 10 || err != nil {
@@ -116,8 +116,8 @@ func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 }
 
 func TestMessagesGoToSyslogWhereThereIsNoJournal(t *testing.T) {
-	log := listenOn(t, &syslogSocket)
-	m := &Messages{Name: "rexecd", Stderr: -1}
+	log := syslogd(t)
+	m := &Messages{system: log.system, Name: "rexecd", Stderr: -1}
 	m.Write([]byte("words\n"))
 	if got := string(log.next(t)); !strings.HasPrefix(got, "<85>") || !strings.HasSuffix(got, "]: words") {
 		t.Errorf("syslog gets %q", got)
@@ -126,10 +126,10 @@ func TestMessagesGoToSyslogWhereThereIsNoJournal(t *testing.T) {
 
 // No record may be lost because the terminal of -debug has been closed.
 func TestRecordGoesToTheSystemsLogWhenTheConsoleHasGone(t *testing.T) {
-	log := listenOn(t, &journalSocket)
+	log := journald(t)
 	reader, console := pipe(t)
 	reader.Close()
-	l := Log{Console: console}
+	l := Log{system: log.system, Console: console}
 	l.Write(Event{Kind: Accepted, User: "alice"})
 	if f := parse(t, log.next(t)); f["REXEC_USER"] != "alice" {
 		t.Errorf("the journal gets %v", f)

@@ -14,24 +14,39 @@ import (
 	"time"
 )
 
-// receiver is what listens on a log socket.
-type receiver struct{ *net.UnixConn }
+// A receiver listens on a log socket.
+type receiver struct {
+	*net.UnixConn
+	system systemLog
+}
 
-// listenOn points one of the log's sockets at a receiver of the test's, and the
-// others at nothing.
-func listenOn(t *testing.T, socket *string) receiver {
+// journald makes a system log that has the journal's socket alone.
+func journald(t *testing.T) receiver {
 	t.Helper()
+	l := noLog(t)
+	return receiver{listenOn(t, l.journal), l}
+}
+
+// syslogd makes a system log that has syslog's socket alone.
+func syslogd(t *testing.T) receiver {
+	t.Helper()
+	l := noLog(t)
+	return receiver{listenOn(t, l.syslog), l}
+}
+
+func noLog(t *testing.T) systemLog {
 	dir := t.TempDir()
-	saved := [2]string{journalSocket, syslogSocket}
-	t.Cleanup(func() { journalSocket, syslogSocket = saved[0], saved[1] })
-	journalSocket, syslogSocket = filepath.Join(dir, "no-journal"), filepath.Join(dir, "no-syslog")
-	*socket = filepath.Join(dir, "log")
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: *socket, Net: "unixgram"})
+	return systemLog{journal: filepath.Join(dir, "journal"), syslog: filepath.Join(dir, "syslog")}
+}
+
+func listenOn(t *testing.T, socket string) *net.UnixConn {
+	t.Helper()
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return receiver{c}
+	return c
 }
 
 func (r receiver) next(t *testing.T) []byte {
@@ -88,10 +103,10 @@ func parse(t *testing.T, b []byte) map[string]string {
 }
 
 func TestJournalGetsTheFieldsAsTheyAre(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	for _, text := range hostile {
 		e := Event{Kind: Failed, User: text, Peer: peer6, Reason: fmt.Errorf("%s", text), Command: text}
-		(&Log{Unit: "rexec@1.service"}).Write(e)
+		(&Log{system: got.system, Unit: "rexec@1.service"}).Write(e)
 		e.bound()
 		want := fieldMap(&e)
 		want["MESSAGE"], want["PRIORITY"], want["OBJECT_SYSTEMD_UNIT"] = e.Message(), "5", "rexec@1.service"
@@ -103,17 +118,17 @@ func TestJournalGetsTheFieldsAsTheyAre(t *testing.T) {
 }
 
 func TestLongestCommandReachesTheJournalWhole(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	command := strings.Repeat("\xff\n", 65535) + "x" // the longest one, and the hardest to write
-	(&Log{}).Write(Event{Kind: Accepted, User: strings.Repeat("\n", 256), Peer: peer4, Command: command})
+	(&Log{system: got.system}).Write(Event{Kind: Accepted, User: strings.Repeat("\n", 256), Peer: peer4, Command: command})
 	if fields := parse(t, got.next(t)); fields["REXEC_COMMAND"] != command {
 		t.Errorf("REXEC_COMMAND has %d bytes; want %d", len(fields["REXEC_COMMAND"]), len(command))
 	}
 }
 
 func TestSyslogGetsTheLineWhereThereIsNoJournal(t *testing.T) {
-	got := listenOn(t, &syslogSocket)
-	(&Log{}).Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: errWhy})
+	got := syslogd(t)
+	(&Log{system: got.system}).Write(Event{Kind: Failed, User: "a\nb", Peer: peer4, Reason: errWhy})
 	want := fmt.Sprintf(`^<85>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d in\.rexecd\[%d\]: Failed password for "a\\nb" from 192\.0\.2\.7 port 40112: pam_authenticate: Authentication failure$`, os.Getpid())
 	if line := got.next(t); !regexp.MustCompile(want).Match(line) {
 		t.Errorf("syslog got %q; want %s", line, want)
@@ -131,9 +146,9 @@ func TestPriorityIsAuthprivAndTheKindsSeverity(t *testing.T) {
 }
 
 func TestHostWithoutALogIsNoReasonToWait(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	got.Close()
-	l := &Log{}
+	l := &Log{system: got.system}
 	began := time.Now()
 	l.Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
 	if took := time.Since(began); took > patience || l.deaf {
@@ -142,8 +157,8 @@ func TestHostWithoutALogIsNoReasonToWait(t *testing.T) {
 }
 
 func TestLogThatHangsIsWaitedForOnce(t *testing.T) {
-	got := listenOn(t, &journalSocket)
-	l := &Log{}
+	got := journald(t)
+	l := &Log{system: got.system}
 	// Nobody reads: the queue is full after net.unix.max_dgram_qlen records.
 	var longest time.Duration
 	for n := 0; !l.deaf; n++ {
@@ -168,7 +183,7 @@ func TestLogThatHangsIsWaitedForOnce(t *testing.T) {
 }
 
 func TestWritingLeavesNoDescriptorOpen(t *testing.T) {
-	got := listenOn(t, &journalSocket)
+	got := journald(t)
 	count := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -178,7 +193,7 @@ func TestWritingLeavesNoDescriptorOpen(t *testing.T) {
 	}
 	before := count()
 	for range 5 {
-		(&Log{}).Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
+		(&Log{system: got.system}).Write(Event{Kind: Accepted, User: "alice", Peer: peer4})
 		got.next(t)
 	}
 	if after := count(); after != before {

@@ -10,14 +10,12 @@ import (
 )
 
 func TestARecordGoesToStderrWhereThereIsNoLog(t *testing.T) {
-	listenOn(t, &journalSocket)
-	nowhere := t.TempDir() + "/none"
-	journalSocket, syslogSocket = nowhere, nowhere
+	nowhere := noLog(t)
 	prefix := "in.rexecd[" + strconv.Itoa(os.Getpid()) + "]: "
 	for name, p := range places(t) {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			l := Log{Stderr: p.fd}
+			l := Log{system: nowhere, Stderr: p.fd}
 			l.Write(Event{Kind: Accepted, User: "alice\n"})
 			if d := time.Since(began); d > 10*stderrPatience {
 				t.Errorf("it took %v", d)
@@ -32,7 +30,7 @@ func TestARecordGoesToStderrWhereThereIsNoLog(t *testing.T) {
 	}
 	t.Run("in one piece", func(t *testing.T) {
 		r, w := pipe(t)
-		l := Log{Stderr: int(w.Fd())}
+		l := Log{system: nowhere, Stderr: int(w.Fd())}
 		l.Write(Event{Kind: InternalError, Reason: errors.New(strings.Repeat("x", 10_000))})
 		b := make([]byte, 20_000)
 		if n, _ := r.Read(b); n != 4096 || !strings.HasSuffix(string(b[:n]), "xxx...\n") {
@@ -42,9 +40,9 @@ func TestARecordGoesToStderrWhereThereIsNoLog(t *testing.T) {
 }
 
 func TestARecordGoesToTheLogAlone(t *testing.T) {
-	log := listenOn(t, &syslogSocket)
+	log := syslogd(t)
 	r, w := pipe(t)
-	l := Log{Stderr: int(w.Fd())}
+	l := Log{system: log.system, Stderr: int(w.Fd())}
 	l.Write(Event{Kind: Accepted, User: "alice"})
 	log.next(t)
 	w.Close()
