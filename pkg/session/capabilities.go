@@ -24,10 +24,6 @@ type Capabilities uint64
 // it takes a refusal there for a failure).
 const own = 1<<unix.CAP_SETUID | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
 
-// cutPatience is how long a thread may take to be made and to be cut; a variable
-// for the tests.
-var cutPatience = 5 * time.Second
-
 // CutCapabilities takes all capabilities but these, and the few that attending
 // to a command takes, from every thread of this process, for good: permitted,
 // effective and bounding set. What is inheritable and ambient goes altogether.
@@ -35,9 +31,17 @@ var cutPatience = 5 * time.Second
 //
 // syscall.AllThreadsSyscall refuses in a process with C in it, whose threads it
 // does not know. /proc does.
-func CutCapabilities(keep Capabilities) error { return cutCapabilities(keep, threads) }
+func CutCapabilities(keep Capabilities) error {
+	return cutter{list: threads, patience: 5 * time.Second}.cut(keep)
+}
 
-func cutCapabilities(keep Capabilities, list func() ([]string, error)) error {
+// A cutter cuts the capabilities of all threads.
+type cutter struct {
+	list     func() ([]string, error) // of the threads' numbers
+	patience time.Duration            // how long a thread may take to be made and to be cut
+}
+
+func (c cutter) cut(keep Capabilities) error {
 	sig, err := C.session_cut_on_signal(C.uint64_t(keep | own))
 	if sig < 0 {
 		return fmt.Errorf("cut capabilities: catch signal: %w", err)
@@ -47,7 +51,7 @@ func cutCapabilities(keep Capabilities, list func() ([]string, error)) error {
 	if _, err := C.session_cut(); err != nil {
 		failed = fmt.Errorf("cut capabilities: %w", err)
 	}
-	if err := cutThreads(syscall.Signal(sig), list); err != nil {
+	if err := c.cutThreads(syscall.Signal(sig)); err != nil {
 		return errors.Join(failed, fmt.Errorf("cut capabilities: %w", err))
 	}
 	return failed
@@ -60,15 +64,15 @@ func cutCapabilities(keep Capabilities, list func() ([]string, error)) error {
 // that was cut before it was looked at. Such a thread is there before the next
 // listing begins, so the second clean one in a row proves it, if it has as many
 // threads as the kernel counts: one that ends can have another passed over.
-func cutThreads(sig syscall.Signal, list func() ([]string, error)) error {
+func (c cutter) cutThreads(sig syscall.Signal) error {
 	most, err := threadCapabilities(strconv.Itoa(unix.Gettid()))
 	if err != nil {
 		return err
 	}
 	signalled := map[string]bool{} // once each: signals of this kind are queued
 	clean := 0                     // listings in a row
-	for until := time.Now().Add(cutPatience); ; {
-		threads, err := list()
+	for until := time.Now().Add(c.patience); ; {
+		threads, err := c.list()
 		if err != nil {
 			return err
 		}
@@ -95,7 +99,9 @@ func cutThreads(sig syscall.Signal, list func() ([]string, error)) error {
 }
 
 // signalUncut signals those of the threads that have more than most, and names one.
-func signalUncut(threads []string, most capabilitySets, sig syscall.Signal, signalled map[string]bool) (uncut string, err error) {
+func signalUncut(
+	threads []string, most capabilitySets, sig syscall.Signal, signalled map[string]bool,
+) (uncut string, err error) {
 	for _, tid := range threads {
 		has, err := threadCapabilities(tid)
 		if err != nil {

@@ -25,6 +25,9 @@ func init() {
 // kept is what is left of all where cap_chown is to be kept.
 const kept = 1<<unix.CAP_CHOWN | 1<<unix.CAP_SETUID | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
 
+// cutPatiently is CutCapabilities on a busy machine.
+var cutPatiently = cutter{threads, patienceOfTests}
+
 func TestCapabilitiesAreCutInEveryThread(t *testing.T) {
 	needRoot(t)
 	again(t, "cut", `exec setpriv --inh-caps +chown,+net_raw --ambient-caps +chown,+net_raw "$0"`, nil)
@@ -50,8 +53,7 @@ func cutAlone() error {
 	if err != nil {
 		return err
 	}
-	cutPatience = patienceOfTests
-	if err := CutCapabilities(1 << unix.CAP_CHOWN); err != nil {
+	if err := cutPatiently.cut(1 << unix.CAP_CHOWN); err != nil {
 		return err
 	}
 	if err := endThreads(); err != nil {
@@ -90,15 +92,15 @@ func cutMissedAlone() error {
 	if err != nil {
 		return err
 	}
-	cutPatience = patienceOfTests
 	listed := 0
-	err = cutCapabilities(0, func() ([]string, error) {
+	missing := func() ([]string, error) {
 		listed++
 		if listed == 1 {
 			return []string{strconv.Itoa(unix.Gettid())}, nil // of them all, this one alone
 		}
 		return threads()
-	})
+	}
+	err = cutter{missing, patienceOfTests}.cut(0)
 	if err := errors.Join(err, endThreads()); err != nil {
 		return err
 	}
@@ -233,9 +235,8 @@ func cutLateAlone() error {
 		unblocked <- errors.Join(err, unix.PthreadSigmask(unix.SIG_UNBLOCK, &all, nil))
 		select {}
 	}()
-	cutPatience = 300 * time.Millisecond
 	late := fmt.Sprint("thread ", <-tid, " of ")
-	err := CutCapabilities(0)
+	err := cutter{threads, 300 * time.Millisecond}.cut(0)
 	if err == nil || !strings.Contains(err.Error(), late) || strings.Contains(err.Error(), "\n") {
 		return fmt.Errorf("CutCapabilities = %v; want an error that names %q: %w", err, late, errWrong)
 	}
@@ -256,9 +257,8 @@ func TestWhatCanBeCutIsCutAndTheRestIsTold(t *testing.T) {
 
 func cutInPartAlone() error {
 	before := setsOf(os.ReadFile("/proc/thread-self/status"))
-	cutPatience = patienceOfTests // nothing is waited for that cannot be
 	began := time.Now()
-	fmt.Println(CutCapabilities(0))
+	fmt.Println(cutPatiently.cut(0)) // nothing is waited for that cannot be
 	if took := time.Since(began); took >= patienceOfTests {
 		return fmt.Errorf("took %v: %w", took, errWrong)
 	}
