@@ -66,7 +66,7 @@ func fromCommandLine(o *options, set *settings.Client) (credentials, error) {
 	given := credentials{user: o.user, hasUser: o.hasUser, password: o.password, hasPassword: o.hasPassword}
 	switch {
 	case o.hasPassword && !set.CommandLinePassword:
-		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", settingsFile)
+		return given, fmt.Errorf("-p: %s does not allow passwords on the command line", o.settingsFile)
 	case o.passwordStdin:
 		line, err := readLine(os.Stdin)
 		if err != nil {

@@ -25,10 +25,11 @@ const (
 )
 
 func main() {
-	os.Exit(run(os.Args))
+	os.Exit(run(os.Args, settingsFile))
 }
 
-func run(argv []string) int {
+// run is main with a settings file; only tests name another one.
+func run(argv []string, settingsFile string) int {
 	opts, err := parseArgs(argv)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "rexec: %v\nrexec --help shows the options\n", err)
@@ -45,6 +46,7 @@ func run(argv []string) int {
 	for _, arg := range opts.passwordArgs {
 		blank(arg)
 	}
+	opts.settingsFile = settingsFile
 	set, err := settings.ReadClient(settingsFile)
 	if err != nil {
 		return complain(err)

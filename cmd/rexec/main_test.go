@@ -18,8 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"rexec": func() {
-			settingsFile = os.Getenv("TEST_SETTINGS")
-			main()
+			os.Exit(run(os.Args, os.Getenv("TEST_SETTINGS")))
 		},
 	})
 }

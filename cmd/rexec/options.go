@@ -13,6 +13,8 @@ import (
 
 // options are the command line, completed from the settings file.
 type options struct {
+	settingsFile string
+
 	host, command string
 	help, version bool
 

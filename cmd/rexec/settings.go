@@ -8,9 +8,9 @@ import (
 	"rexecd/pkg/settings"
 )
 
-// settingsFile is the administrator's word for all users of the machine. No
-// environment variable and no option leads past it; only tests have another.
-var settingsFile = "/etc/rexec.toml"
+// settingsFile holds the administrator's rules for all users of the machine. No
+// environment variable and no option bypasses it.
+const settingsFile = "/etc/rexec.toml"
 
 // complete fills in from the settings what the command line did not say.
 func (o *options) complete(set *settings.Client) {
