@@ -49,7 +49,7 @@ func TestTheServersFlagsAreKnownHere(t *testing.T) {
 			theirs = append(theirs, m[1])
 		}
 	}
-	theirs = append(theirs, "c", "D", "s", "S")
+	theirs = append(theirs, "c", "D", "s")
 	if mine := slices.Sorted(slices.Values(served)); !slices.Equal(mine, slices.Sorted(slices.Values(theirs))) {
 		t.Errorf("flags %q; in.rexecd has %q", mine, theirs)
 	}

@@ -203,7 +203,7 @@ func TestSignalBytesReachTheCommand(t *testing.T) {
 
 func TestGraceTimeEndsWhatHangs(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "hang")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ \"$PAM_TYPE\" != \"$1\" ] || exec sleep 8\n"), 0o755); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ \"$PAM_TYPE\" != \"$1\" ] || exec sleep 20\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	hang := func(in string) string {
@@ -217,19 +217,19 @@ func TestGraceTimeEndsWhatHangs(t *testing.T) {
 		want              string
 		log               string
 	}{
-		{"a peer that says nothing", permit, "", false, 0, "", `^Protocol error FROM: grace time of 1s over: read stderr port: .*`},
-		{"a peer that stops in the middle", permit, "\x00u\x00pass", false, 0, "", `^Protocol error FROM: grace time of 1s over: read password: .*`},
-		{"a module of auth", hang("auth"), "request", false, 1, "", `^Protocol error FROM: grace time of 1s over in pam_authenticate$`},
-		{"a module of account", hang("account"), "request", false, 1, "", `^Protocol error FROM: grace time of 1s over in pam_acct_mgmt$`},
-		{"a module of session", hang("open_session"), "request", true, 1, "", `^Protocol error FROM: grace time of 1s over in pam_open_session$`},
-		{"a module that closes", hang("close_session"), "request", true, 1, "\x00done\n", `Internal error FROM: pam_close_session has not returned within 1s$`},
+		{"a peer that says nothing", permit, "", false, 0, "", `^Protocol error FROM: grace time of 3s over: read stderr port: .*`},
+		{"a peer that stops in the middle", permit, "\x00u\x00pass", false, 0, "", `^Protocol error FROM: grace time of 3s over: read password: .*`},
+		{"a module of auth", hang("auth"), "request", false, 1, "", `^Protocol error FROM: grace time of 3s over in pam_authenticate$`},
+		{"a module of account", hang("account"), "request", false, 1, "", `^Protocol error FROM: grace time of 3s over in pam_acct_mgmt$`},
+		{"a module of session", hang("open_session"), "request", true, 1, "", `^Protocol error FROM: grace time of 3s over in pam_open_session$`},
+		{"a module that closes", hang("close_session"), "request", true, 1, "\x00done\n", `Internal error FROM: pam_close_session has not returned within 3s$`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			if tt.root {
 				needRoot(t)
 			}
-			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace = true, time.Second }, tt.stack)
+			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace = true, 3 * time.Second }, tt.stack)
 			if tt.sent == "request" {
 				tt.sent = "\x00" + me(t) + "\x00x\x00echo done\x00"
 			}

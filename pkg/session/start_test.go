@@ -140,9 +140,9 @@ func checkFailed(t *testing.T, r *run, err error, stage Stage, errno syscall.Err
 
 func TestStartWithoutRootCannotChangeIdentity(t *testing.T) {
 	switch os.Geteuid() {
-	case 0:
 	default:
 		t.Skip("needs root, to be the user whose the connection becomes")
+	case 0:
 	case someUID:
 		r, err := begin(t, sh("echo ran").as(someUID))
 		checkFailed(t, r, err, StageIdentity, unix.EPERM)
