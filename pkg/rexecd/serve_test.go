@@ -229,7 +229,7 @@ func TestGraceTimeEndsWhatHangs(t *testing.T) {
 			if tt.root {
 				needRoot(t)
 			}
-			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace = true, 3 * time.Second }, tt.stack)
+			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace = true, 3*time.Second }, tt.stack)
 			if tt.sent == "request" {
 				tt.sent = "\x00" + me(t) + "\x00x\x00echo done\x00"
 			}
