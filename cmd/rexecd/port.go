@@ -233,10 +233,16 @@ func isRoots(dir string) bool {
 	return false
 }
 
-// commandName is the name of the program, as pgrep shows it.
+// commandName is the name of the program, as pgrep shows it. Any user can give a
+// process any bytes as its name, a line of -check among them.
 func commandName(dir string) string {
-	comm, _ := os.ReadFile(filepath.Join(dir, "comm"))
-	return strings.TrimSpace(string(comm))
+	comm := strings.TrimSuffix(contents(filepath.Join(dir, "comm")), "\n")
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, comm)
 }
 
 func holds(dir string, sockets map[string]bool) bool {

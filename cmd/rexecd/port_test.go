@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -23,5 +24,15 @@ func TestThePortOfAServiceIsFoundByItsNames(t *testing.T) {
 		if got := portOf(text, name); got != want {
 			t.Errorf("portOf(%q) = %d; want %d", name, got, want)
 		}
+	}
+}
+
+func TestAProcessCannotNameItselfALineOfCheck(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/comm", []byte("x\nok   \x1b[2J\xff\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := commandName(dir); got != "x?ok   ?[2J?" {
+		t.Errorf("commandName = %q", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,8 +43,13 @@ func rewrite(path string, edit func(string) (string, error)) (changed bool, err 
 	return true, nil
 }
 
-// lock waits for the others that rewrite files in a directory. One that is absent
-// has none: what is returned may be nil.
+// lockPatience is how long a rewrite waits for others.
+const lockPatience = 3 * time.Second
+
+// lock waits for the others that rewrite files in a directory, but not for ever:
+// any user can lock a directory that they can read, and without the lock a rewrite
+// still notices most changes. A directory that is absent has no others: what is
+// returned may be nil.
 func lock(path string) (*os.File, error) {
 	dir, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,13 +58,10 @@ func lock(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write entry: %w", err)
 	}
-	for err = unix.EINTR; err == unix.EINTR; { // Go's own signals
-		err = unix.Flock(int(dir.Fd()), unix.LOCK_EX)
-	}
-	if err != nil && err != unix.ENOLCK && err != unix.ENOTSUP && err != unix.ENOSYS { // NFS without locks
-		dir.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
+	within(lockPatience, func() bool {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		return err != unix.EWOULDBLOCK && err != unix.EINTR // others: NFS without locks
+	})
 	return dir, nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"rexecd/pkg/settings"
@@ -13,12 +14,19 @@ import (
 // same port.
 func checkStarter() []finding {
 	found, starters := checkUnits()
-	for _, e := range entries() {
+	all := entries()
+	for i, e := range all {
 		about := topic(e.by.programs[0])
 		err := error(nil)
 		if ours(e.server) {
-			starters = append(starters, e.where)
 			err = e.check()
+		}
+		same := func(b entry) bool { return b.by.programs[0] == e.by.programs[0] }
+		if !slices.ContainsFunc(all[:i], same) { // an inetd may have a line for IPv4 and one for IPv6
+			starters = append(starters, e.where)
+		}
+		if twin := slices.IndexFunc(all[:i], func(b entry) bool { return same(b) && b.socket == e.socket }); twin >= 0 {
+			found = append(found, about.fail("%s and %s want the same socket: take one out", all[twin].where, e.where))
 		}
 		switch {
 		case !ours(e.server):

@@ -94,8 +94,9 @@ func contents(path string) string {
 type entry struct {
 	by      superServer
 	where   string
-	named   bool // the port is found by its name
-	wait    bool // what is started takes the listening socket
+	socket  string // what it listens on, beside others of the same super-server
+	named   bool   // the port is found by its name
+	wait    bool   // what is started takes the listening socket
 	program string
 	server  string // the same, or what tcpd starts
 	args    []string
@@ -106,7 +107,7 @@ func entries() []entry {
 	var all []entry
 	for _, e := range inetdEntries(contents(inetdConf)) {
 		if e.active() {
-			all = append(all, entry{inetdServer(), e.where(), strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args})
+			all = append(all, entry{inetdServer(), e.where(), e.service + " " + e.protocol, strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args})
 		}
 	}
 	for _, file := range xinetdFiles() {

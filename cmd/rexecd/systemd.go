@@ -102,11 +102,10 @@ func runSystemctl(silent bool, args ...string) (ok bool, err error) {
 	return err == nil && cmd.ProcessState.Success(), err
 }
 
+// systemctlPath is the distribution's, whatever PATH says.
 func systemctlPath() string {
-	for _, path := range []string{"/usr/bin/systemctl", "/bin/systemctl"} {
-		if exists(path) {
-			return path
-		}
+	if path := "/usr/bin/systemctl"; exists(path) {
+		return path
 	}
-	return "systemctl"
+	return "/bin/systemctl"
 }

@@ -80,6 +80,8 @@ func parseXinetd(conf string) entry {
 			e.args = strings.Fields(v)
 		case "wait":
 			e.wait = v == "yes"
+		case "bind", "interface":
+			e.socket = v
 		case "type":
 			e.named = !strings.Contains(v, "UNLISTED")
 		case "flags":

@@ -49,6 +49,8 @@ func TestCheckFailsForOptionsThatTheServerRefuses(t *testing.T) {
 			`FAIL inetd: line 2 of /etc/inetd.conf: "nowait" hands over one connection`},
 		{"/etc/inetd.conf", "exec stream tcp nowait root /usr/sbin/in.rexecd in.rexecd -config " + file + "\n", "FAIL settings: " + file + ":1:1: unknown setting"},
 		{"/etc/inetd.conf", "exec stream tcp nowait root /opt/in.rexecd in.rexecd\n", "FAIL inetd: line 1 of /etc/inetd.conf starts /opt/in.rexecd, which is not there"},
+		{"/etc/inetd.conf", strings.Repeat("exec stream tcp nowait root /usr/sbin/in.rexecd in.rexecd\n", 2),
+			"FAIL inetd: line 1 of /etc/inetd.conf and line 2 of /etc/inetd.conf want the same socket"},
 		{"/etc/xinetd.d/rexec", "service exec\n{\n\tserver = /usr/sbin/in.rexecd\n\tserver_args = -standby 2\n}\n",
 			`FAIL xinetd: /etc/xinetd.d/rexec: in.rexecd serves one connection: "-standby 2" is for rexecd`},
 		{"/etc/xinetd.d/exec-inside", "service exec\n{\n\tserver = /usr/sbin/in.rexecd\n\tserver_args = -m -z\n}\n",
@@ -58,6 +60,10 @@ func TestCheckFailsForOptionsThatTheServerRefuses(t *testing.T) {
 		expect(t, 1, c.want, "-check")
 		os.Remove(c.path)
 	}
+	write(t, "/etc/inetd.conf", "exec stream tcp nowait root /usr/sbin/in.rexecd in.rexecd\n")
+	write(t, "/etc/xinetd.d/rexec", "service exec\n{\n\tserver = /usr/sbin/in.rexecd\n}\n")
+	expect(t, 1, "FAIL start: line 1 of /etc/inetd.conf, /etc/xinetd.d/rexec all want port 512", "-check")
+	os.Remove("/etc/inetd.conf")
 	t.Cleanup(func() { os.RemoveAll("/etc/xinetd.d") })
 }
 

@@ -81,6 +81,9 @@ func TestInstallAndRemoveUnderInetd(t *testing.T) {
 			runsOnce(t)
 			installed := read(t, "/etc/inetd.conf")
 			checkSays(t, "ok   inetd: line ")
+			if out, _ := runRexecd(t, "-check"); strings.Contains(out, "FAIL inetd") || strings.Contains(out, "FAIL start") || strings.Contains(out, "FAIL port") {
+				t.Errorf("rexecd -check:\n%s", out)
+			}
 			expect(t, 0, "nothing to do", "-install")
 			runsOnce(t)
 			expect(t, 0, "switched off the entry in /etc/inetd.conf", "-remove")
