@@ -171,7 +171,7 @@ func TestTheCatalogExplainsEachRecord(t *testing.T) {
 	lab.Ask(t, addr, lab.Request{User: "carol", Password: "x", Command: "id"})
 	awaitEntry(t, "invalid user carol", "REXEC_USER=carol")
 	out := lab.Run(t, "journalctl", "-x", "--no-pager", "REXEC_USER=carol")
-	if !strings.Contains(out, "127.0.0.1 did not prove the password of the user named carol.") {
+	if !strings.Contains(out, "127.0.0.1 could not authenticate as carol.") {
 		t.Errorf("journalctl -x says\n%s", out)
 	}
 }
