@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identifier is the name in front of the messages: journalctl -t in.rexecd.
-const Identifier = "in.rexecd"
+// identifier is the name in front of the messages: journalctl -t in.rexecd.
+const identifier = "in.rexecd"
 
 // A Kind is a decision.
 type Kind int
@@ -82,9 +82,9 @@ func (e *Event) Message() string {
 	if e.Peer.IsValid() {
 		from = " from " + e.Peer.Addr().String() + " port " + strconv.Itoa(int(e.Peer.Port()))
 	}
-	user := Quote(e.User)
+	user := quote(e.User)
 	if e.Account != "" && e.Account != e.User {
-		from += ": account " + Quote(e.Account)
+		from += ": account " + quote(e.Account)
 	}
 	switch e.Kind {
 	case Accepted:
@@ -175,9 +175,9 @@ func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
 }
 
-// Quote returns a user name unchanged if it cannot be mistaken for anything
+// quote returns a user name unchanged if it cannot be mistaken for anything
 // else, and in Go's quotes otherwise.
-func Quote(s string) string {
+func quote(s string) string {
 	for i, c := range []byte(s) {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -250,7 +250,7 @@ func (e *Event) fields() []field {
 
 // common are the fields of whatever this process logs.
 func common(unit string) []field {
-	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
+	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", identifier}, field{"SYSLOG_FACILITY", "10"})
 	if unit != "" {
 		// journalctl -u finds records by it. Where pam_systemd has moved this process
 		// into the session's scope, _SYSTEMD_UNIT is that one.

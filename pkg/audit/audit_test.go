@@ -76,8 +76,8 @@ func TestNamesStandBareOnlyWhereTheyCouldBeNothingElse(t *testing.T) {
 		{"", `""`}, {"-x", `"-x"`}, {"a b", `"a b"`}, {"a\nb", `"a\nb"`}, {`a"b`, `"a\"b"`}, {"caf\u00e9", "\"caf\u00e9\""},
 		{"\u202ea", `"\u202ea"`}, {"\xff", `"\xff"`}, {"a/b", `"a/b"`}, {"a:b", `"a:b"`}, {`DOM\u`, `"DOM\\u"`},
 	} {
-		if got := Quote(tt.name); got != tt.want {
-			t.Errorf("Quote(%q) = %s; want %s", tt.name, got, tt.want)
+		if got := quote(tt.name); got != tt.want {
+			t.Errorf("quote(%q) = %s; want %s", tt.name, got, tt.want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func TestSyslogLineIsLikeTheLibraries(t *testing.T) {
 		t.Fatalf("logger: %v\n%s", err, out)
 	}
 	e := Event{Kind: Failed, User: "alice", Peer: peer4}
-	library, err := syslog.Dial("unixgram", got.system.syslog, syslog.LOG_AUTHPRIV|syslog.LOG_NOTICE, Identifier)
+	library, err := syslog.Dial("unixgram", got.system.syslog, syslog.LOG_AUTHPRIV|syslog.LOG_NOTICE, identifier)
 	if err != nil {
 		t.Fatal(err)
 	}

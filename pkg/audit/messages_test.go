@@ -98,7 +98,7 @@ func TestMessagesReachSomebodyWhereverStderrLeads(t *testing.T) {
 				}
 				if p.read == nil {
 					f := parse(t, log.next(t))
-					if f["MESSAGE"] != "two?words" || f["PRIORITY"] != "5" || f["SYSLOG_IDENTIFIER"] != Identifier || f["OBJECT_SYSTEMD_UNIT"] != "x.service" {
+					if f["MESSAGE"] != "two?words" || f["PRIORITY"] != "5" || f["SYSLOG_IDENTIFIER"] != identifier || f["OBJECT_SYSTEMD_UNIT"] != "x.service" {
 						t.Errorf("the journal gets %v", f)
 					}
 					continue

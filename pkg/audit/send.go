@@ -96,7 +96,7 @@ func syslogLine(now time.Time, severity int, message string) []byte {
 	b := append(make([]byte, 0, 512), '<')
 	b = strconv.AppendInt(b, int64(authpriv|severity), 10)
 	b = now.AppendFormat(append(b, '>'), time.Stamp)
-	b = append(append(append(b, ' '), Identifier...), '[')
+	b = append(append(append(b, ' '), identifier...), '[')
 	b = strconv.AppendInt(b, int64(os.Getpid()), 10)
 	return append(append(b, "]: "...), message...)
 }
@@ -105,7 +105,7 @@ func syslogLine(now time.Time, severity int, message string) []byte {
 // all: other processes write there, too.
 func (l *Log) print(e *Event) {
 	const pipeBuf = 4096
-	line := Identifier + "[" + strconv.Itoa(os.Getpid()) + "]: " + e.Message()
+	line := identifier + "[" + strconv.Itoa(os.Getpid()) + "]: " + e.Message()
 	if len(line) >= pipeBuf {
 		line = cut(line, pipeBuf-4) + "..."
 	}

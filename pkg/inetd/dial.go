@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrBadPort is a stderr port that nothing may be dialled at.
-var ErrBadPort = errors.New("port out of range")
+// errBadPort is a stderr port that nothing may be dialled at.
+var errBadPort = errors.New("port out of range")
 
 // DialBack connects to a port of the peer's own address, from the local address
 // of this connection (rexecd(8), step 3): a client behind a firewall, or one
 // that checks where its stderr connection comes from, expects no other.
 func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	if port < 1 || port > 65535 {
-		return nil, fmt.Errorf("dial port %d: %w", port, ErrBadPort)
+		return nil, fmt.Errorf("dial port %d: %w", port, errBadPort)
 	}
 	from, err := unix.Getsockname(c.fd)
 	if err != nil {

@@ -109,8 +109,8 @@ func checkInheritable(t *testing.T, fd int) {
 func TestDialBackToAPortOutOfRangeIsNotTried(t *testing.T) {
 	c, _ := pair(t)
 	for _, port := range []int{-1, 0, 65536, 1 << 20} {
-		if _, err := c.DialBack(port, time.Second); !errors.Is(err, ErrBadPort) {
-			t.Errorf("DialBack(%d) = %v; want ErrBadPort", port, err)
+		if _, err := c.DialBack(port, time.Second); !errors.Is(err, errBadPort) {
+			t.Errorf("DialBack(%d) = %v; want errBadPort", port, err)
 		}
 	}
 }

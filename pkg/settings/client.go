@@ -24,18 +24,18 @@ type Client struct {
 	StderrFrom          []netip.Prefix // who may make that connection, besides the server's own address
 	StderrPorts         Ports
 	StderrTimeout       time.Duration
-	Hosts               []*Host
+	hosts               []*host
 }
 
-// Host holds the table [host."NAME"].
-type Host struct {
+// A host holds the table [host."NAME"].
+type host struct {
 	Name       string // in lower case
 	StderrFrom []netip.Prefix
 }
 
 // StderrFromOf returns the setting for a host, named as on the command line.
 func (c *Client) StderrFromOf(host string) []netip.Prefix {
-	for _, h := range c.Hosts {
+	for _, h := range c.hosts {
 		if h.Name == strings.ToLower(host) && h.StderrFrom != nil {
 			return h.StderrFrom
 		}
@@ -46,12 +46,12 @@ func (c *Client) StderrFromOf(host string) []netip.Prefix {
 // host returns the keys of a host's table.
 func (c *Client) host(name string) table {
 	name = strings.ToLower(name)
-	i := slices.IndexFunc(c.Hosts, func(h *Host) bool { return h.Name == name })
+	i := slices.IndexFunc(c.hosts, func(h *host) bool { return h.Name == name })
 	if i < 0 {
-		i = len(c.Hosts)
-		c.Hosts = append(c.Hosts, &Host{Name: name})
+		i = len(c.hosts)
+		c.hosts = append(c.hosts, &host{Name: name})
 	}
-	return table{{name: "stderr_from", value: fromValue{&c.Hosts[i].StderrFrom}}}
+	return table{{name: "stderr_from", value: fromValue{&c.hosts[i].StderrFrom}}}
 }
 
 // StderrMode is whether the client asks for a connection for standard error.
@@ -67,8 +67,8 @@ const (
 // Ports is a range of ports. The zero Ports are any.
 type Ports struct{ First, Last int }
 
-// DefaultClient returns the settings of an empty file.
-func DefaultClient() *Client {
+// defaultClient returns the settings of an empty file.
+func defaultClient() *Client {
 	return &Client{
 		Netrc:               true,
 		CommandLinePassword: true,
@@ -98,7 +98,7 @@ func (c *Client) keys() table {
 // ReadClient returns the settings of a file, which may be absent. One with a
 // mistake is an error: what it was to forbid is not known.
 func ReadClient(file string) (*Client, error) {
-	c, from := DefaultClient(), Sources{}
+	c, from := defaultClient(), Sources{}
 	if err := from.read(file, c.keys()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func decodeClient(text string) (*Client, error) {
-	c := DefaultClient()
+	c := defaultClient()
 	return c, new(Sources).decode("FILE", []byte(text), c.keys())
 }
 
@@ -28,10 +28,10 @@ func TestEverySettingOfTheClientIsApplied(t *testing.T) {
 		"stderr_from = \"any\"":                     func(c *Client) { c.StderrFrom = from("0.0.0.0/0", "::/0") },
 		"stderr_from = \"192.0.2.7,2001:db8::/32\"": func(c *Client) { c.StderrFrom = from("192.0.2.7/32", "2001:db8::/32") },
 		"[host.\"A.example\"]\nstderr_from = \"192.0.2.7\"\n[host.b]\n": func(c *Client) {
-			c.Hosts = []*Host{{"a.example", from("192.0.2.7/32")}, {Name: "b"}}
+			c.hosts = []*host{{"a.example", from("192.0.2.7/32")}, {Name: "b"}}
 		},
 	} {
-		expected := DefaultClient()
+		expected := defaultClient()
 		want(expected)
 		if got, err := decodeClient(text); err != nil || !reflect.DeepEqual(got, expected) {
 			t.Errorf("%q: %v, %+v", text, err, got)

@@ -57,7 +57,7 @@ func TestTheClientsManualHasEverySettingWithItsDefault(t *testing.T) {
 	c := new(Client)
 	got := decodeManual(t, readText(t, "../../cmd/rexec/rexec.toml.5"), c.keys())
 	effective := func(from Sources) []Setting { return from.effective(c.keys(), "") }
-	checkDefaults(t, got, effective, Sources{}.effective(DefaultClient().keys(), ""))
+	checkDefaults(t, got, effective, Sources{}.effective(defaultClient().keys(), ""))
 }
 
 // decodeManual decodes the items of a manual's lists: ".It Cm key No = Cm

@@ -95,7 +95,7 @@ func TestTheDefaultFilesMayBeAbsentButANamedFileMayNot(t *testing.T) {
 	if _, _, err := ReadServer(dir + "/none"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), dir+"/none") {
 		t.Errorf("a named file that is absent: %v", err)
 	}
-	if s, err := ReadClient(dir + "/none"); err != nil || !reflect.DeepEqual(s, DefaultClient()) {
+	if s, err := ReadClient(dir + "/none"); err != nil || !reflect.DeepEqual(s, defaultClient()) {
 		t.Errorf("the client's: %v", err)
 	}
 }
