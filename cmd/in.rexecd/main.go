@@ -83,7 +83,8 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	defer func() {
 		// The peer is told nothing of it, and descriptor 2 leads nowhere.
 		if fault := recover(); fault != nil {
-			server.Log.Write(audit.Event{Kind: audit.InternalError, Peer: conn.Peer, Reason: fmt.Errorf("%v: %s", fault, debug.Stack())})
+			server.Log.Write(audit.Event{Kind: audit.InternalError, Peer: conn.Peer,
+				Reason: fmt.Errorf("%v: %s", fault, debug.Stack())})
 			os.Exit(exitError)
 		}
 	}()

@@ -36,7 +36,8 @@ func (b *lockedBuffer) waitFor(t *testing.T, text string) {
 
 func (b *lockedBuffer) waitForTimes(t *testing.T, text string, times int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); strings.Count(b.String(), text) < times; time.Sleep(5 * time.Millisecond) {
+	deadline := time.Now().Add(patience)
+	for ; strings.Count(b.String(), text) < times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited for %q, got %q", text, b.String())
 		}

@@ -84,7 +84,8 @@ func execute(opts *options, who credentials) int {
 	session.KeepOpen = opts.keepInputOpen
 	session.Stdin, session.Stdout, session.Stderr = opts.input(), os.Stdout, os.Stderr
 	marker := newMarker()
-	stdout, stderr := &filter{marker: marker, out: os.Stdout, off: session.HasStderr}, &filter{marker: marker, out: os.Stderr}
+	stdout := &filter{marker: marker, out: os.Stdout, off: session.HasStderr}
+	stderr := &filter{marker: marker, out: os.Stderr}
 	if opts.status {
 		session.Head, session.Stdout, session.Stderr = []byte(marker.script()), stdout, stderr
 	}
@@ -123,7 +124,8 @@ func wait(ctx context.Context, session *rexec.Session) error {
 func conclude(ctx context.Context, opts *options, err error, relay *relay, end *filter) int {
 	signal := relay.fatal()
 	switch {
-	case end.found && (err == nil || errors.Is(err, context.DeadlineExceeded)): // what it left behind was cut off, not its own output
+	// what it left behind was cut off, not its own output
+	case end.found && (err == nil || errors.Is(err, context.DeadlineExceeded)):
 		return end.status
 	case err != nil:
 		status := report(ctx, opts, err)

@@ -36,8 +36,10 @@ func TestEveryOptionIsDocumentedAndTried(t *testing.T) {
 		if option.letter != 0 {
 			letter := regexp.QuoteMeta(string(option.letter))
 			for what, found := range map[string]bool{
-				"rexec(1)":        regexp.MustCompile(`(?m)^\.It Fl (\w , Fl -[\w-]+ , Fl |-[\w-]+ , Fl )?`+letter+` `).MatchString(manual) || strings.Contains(manual, ", Fl "+string(option.letter)+" ,"),
-				"--help":          regexp.MustCompile(`(?m)^ +(.*  )?-`+letter+`, --`+option.name+` `).MatchString(usage+" ") || regexp.MustCompile(`-`+letter+`, --`+option.name+`\b`).MatchString(usage),
+				"rexec(1)": regexp.MustCompile(`(?m)^\.It Fl (\w , Fl -[\w-]+ , Fl |-[\w-]+ , Fl )?`+letter+` `).MatchString(manual) ||
+					strings.Contains(manual, ", Fl "+string(option.letter)+" ,"),
+				"--help": regexp.MustCompile(`(?m)^ +(.*  )?-`+letter+`, --`+option.name+` `).MatchString(usage+" ") ||
+					regexp.MustCompile(`-`+letter+`, --`+option.name+`\b`).MatchString(usage),
 				"bash completion": regexp.MustCompile(`[ ']-` + letter + `\s`).MatchString(bash),
 				"zsh completion":  strings.Contains(zsh, "{-"+string(option.letter)),
 				"a script":        regexp.MustCompile(`rexec[^\n]* -\w*` + letter).MatchString(scripts),
@@ -57,7 +59,8 @@ func TestEveryOptionIsDocumentedAndTried(t *testing.T) {
 				t.Errorf("--%s is not in %s", option.name, what)
 			}
 		}
-		if option.letter == 0 && !regexp.MustCompile(`rexec [^\n]*--`+option.name+`\b`).MatchString(scripts) && !strings.Contains(scripts, "$R --"+option.name) {
+		if option.letter == 0 && !regexp.MustCompile(`rexec [^\n]*--`+option.name+`\b`).MatchString(scripts) &&
+			!strings.Contains(scripts, "$R --"+option.name) {
 			t.Errorf("--%s is in no script", option.name)
 		}
 	}

@@ -31,7 +31,8 @@ func pass(t *testing.T, m *marker, writes ...string) (string, int) {
 func TestMarkerIsRemovedHoweverItIsSplit(t *testing.T) {
 	m := newMarker()
 	mark := fmt.Sprintf("%s42\n", m.begin)
-	for _, around := range [][2]string{{"", ""}, {"before", ""}, {"before\n", "after\n"}, {"\x1e", "\x1e"}, {"\x1erexec ", "x"}, {string(m.begin), "1"}, {string(m.begin) + "x", ""}} {
+	for _, around := range [][2]string{{"", ""}, {"before", ""}, {"before\n", "after\n"}, {"\x1e", "\x1e"},
+		{"\x1erexec ", "x"}, {string(m.begin), "1"}, {string(m.begin) + "x", ""}} {
 		whole := around[0] + mark + around[1]
 		want := around[0] + around[1]
 		for i := range len(whole) {
@@ -53,7 +54,8 @@ func TestWhatIsNoMarkerStays(t *testing.T) {
 	m := newMarker()
 	begin := string(m.begin)
 	for _, text := range []string{
-		"", "x", "\x1e", begin, begin + "1", begin + "\n", begin + "256\n", begin + "-1\n", begin + "+1\n", begin + "1 \n", begin + "1x", begin + "1111111111111111111", begin + "0001\n",
+		"", "x", "\x1e", begin, begin + "1", begin + "\n", begin + "256\n", begin + "-1\n", begin + "+1\n",
+		begin + "1 \n", begin + "1x", begin + "1111111111111111111", begin + "0001\n",
 		strings.Replace(begin, m.token, newMarker().token, 1) + "0\n", "\x1e\x1e\x1e\x1e" + begin[:10],
 	} {
 		if got, status := pass(t, m, text); got != text || status != -1 {

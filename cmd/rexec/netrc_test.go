@@ -8,7 +8,8 @@ import (
 
 func TestNetrcGrammar(t *testing.T) {
 	entry := func(machine, user, password string) netrcEntry {
-		return netrcEntry{machine: machine, credentials: credentials{user: user, hasUser: true, password: password, hasPassword: true}}
+		return netrcEntry{machine: machine,
+			credentials: credentials{user: user, hasUser: true, password: password, hasPassword: true}}
 	}
 	for _, row := range []struct {
 		name, text string

@@ -80,7 +80,8 @@ func TestPasswordIsBlankedInArgv(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if bytes.Contains(shown, []byte("pw")) || !bytes.Contains(shown, []byte("127.0.0.1\x00")) || !bytes.HasSuffix(shown, []byte("cat\x00")) {
+		if bytes.Contains(shown, []byte("pw")) || !bytes.Contains(shown, []byte("127.0.0.1\x00")) ||
+			!bytes.HasSuffix(shown, []byte("cat\x00")) {
 			t.Errorf("ps shows %q", shown)
 		}
 		stdin.Close()

@@ -23,7 +23,8 @@ func (o *options) complete(set *settings.Client) {
 	}
 	if !o.hasStderr {
 		o.stderr = map[settings.StderrMode]rexec.StderrMode{
-			settings.StderrYes: rexec.StderrYes, settings.StderrNo: rexec.StderrNo, settings.StderrAuto: rexec.StderrAuto,
+			settings.StderrYes: rexec.StderrYes, settings.StderrNo: rexec.StderrNo,
+			settings.StderrAuto: rexec.StderrAuto,
 		}[set.Stderr]
 	}
 }

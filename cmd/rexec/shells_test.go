@@ -216,7 +216,8 @@ func TestTheWrapperEndsAsTheCommandDid(t *testing.T) {
 		cmd.Env = []string{"PATH=/usr/bin:/bin", "SHELL=/bin/bash"}
 		cmd.Run()
 		status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if row.signal != 0 && (!status.Signaled() || status.Signal() != row.signal) || row.signal == 0 && status.ExitStatus() != row.status {
+		if row.signal != 0 && (!status.Signaled() || status.Signal() != row.signal) ||
+			row.signal == 0 && status.ExitStatus() != row.status {
 			t.Errorf("%q: the wrapper ended with %v", row.command, cmd.ProcessState)
 		}
 	}

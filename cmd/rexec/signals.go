@@ -32,7 +32,8 @@ const enough = 3
 // relaySignals begins. It is called before the session is started: whoever
 // sees the command's first output can be sure that signals go there.
 func relaySignals(o *options, session *rexec.Session) *relay {
-	r := &relay{opts: o, session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16), done: make(chan struct{}), count: map[int]int{}}
+	r := &relay{opts: o, session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16),
+		done: make(chan struct{}), count: map[int]int{}}
 	for _, forwarded := range forwardedSignals() {
 		if !signal.Ignored(forwarded) { // nohup(1) meant it
 			signal.Notify(r.signals, forwarded)

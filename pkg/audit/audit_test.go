@@ -40,7 +40,8 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1}, "Session closed for alice from 192.0.2.7 port 40112: command still running after 0.0s"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: 3, Reason: errors.New("close session: x")}, "Session closed for alice from 192.0.2.7 port 40112: exit status 3 after 0.0s: close session: x"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Unknown: true}, "Session closed for alice from 192.0.2.7 port 40112: exit status unknown after 0.0s"},
-		{Event{Kind: Closed, User: "alice", Peer: peer4, Duration: 1349 * time.Millisecond, CPU: 912 * time.Millisecond, Peak: 33_554_432},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Duration: 1349 * time.Millisecond,
+			CPU: 912 * time.Millisecond, Peak: 33_554_432},
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 1.3s, cpu 0.9s, 34 MB"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, CPU: time.Microsecond, Reason: errors.New("close session: x")},
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s: close session: x"},
@@ -109,7 +110,8 @@ func checkLine(t *testing.T, e *Event) {
 	}
 	for _, r := range got {
 		// Line breaks, escapes, and what turns the reading direction round.
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e ||
+			r >= 0x2066 && r <= 0x2069 {
 			t.Errorf("Message of %+v = %q has the character %U", e, got, r)
 		}
 	}
@@ -120,7 +122,8 @@ func FuzzMessage(f *testing.F) {
 		f.Add(i%4, s, s, s)
 	}
 	f.Fuzz(func(t *testing.T, kind int, name, reason, command string) {
-		checkLine(t, &Event{Kind: Kind(uint(kind) % 4), User: name, Peer: peer4, Account: command, Reason: errors.New(reason), Command: command})
+		checkLine(t, &Event{Kind: Kind(uint(kind) % 4), User: name, Peer: peer4, Account: command,
+			Reason: errors.New(reason), Command: command})
 	})
 }
 
@@ -143,12 +146,15 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 	}{
 		{Event{Kind: Accepted, User: "alice", Peer: peer4}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "alice"}},
 		{Event{Kind: Accepted, User: "alice", Peer: peer4, Command: "a\nb"}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "alice", "REXEC_COMMAND": "a\nb"}},
-		{Event{Kind: Failed, User: "b\n", Invalid: true, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "failed", "REXEC_USER": "b\n", "REXEC_REASON": errWhy.Error()}},
-		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "refused", "REXEC_USER": "alice", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Failed, User: "b\n", Invalid: true, Peer: peer4, Reason: errWhy},
+			map[string]string{"REXEC_OUTCOME": "failed", "REXEC_USER": "b\n", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Refused, User: "alice", Peer: peer4, Reason: errWhy},
+			map[string]string{"REXEC_OUTCOME": "refused", "REXEC_USER": "alice", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: 7, Duration: 1234567 * time.Nanosecond},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "7", "REXEC_DURATION_USEC": "1234"}},
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4}, map[string]string{"REXEC_OUTCOME": "accepted", "REXEC_USER": "ALICE", "REXEC_ACCOUNT": "alice"}},
-		{Event{Kind: Closed, User: "alice", Account: "alice", Peer: peer4, Exit: -1, Unknown: true, CPU: 912345 * time.Nanosecond, Peak: 34},
+		{Event{Kind: Closed, User: "alice", Account: "alice", Peer: peer4, Exit: -1, Unknown: true,
+			CPU: 912345 * time.Nanosecond, Peak: 34},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_ACCOUNT": "alice", "REXEC_STATUS": "unknown", "REXEC_DURATION_USEC": "0", "REXEC_CPU_USEC": "912", "REXEC_PEAK_BYTES": "34"}},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, Exit: -1, Signal: 9},
 			map[string]string{"REXEC_OUTCOME": "closed", "REXEC_USER": "alice", "REXEC_STATUS": "killed by signal 9 (KILL)", "REXEC_DURATION_USEC": "0"}},

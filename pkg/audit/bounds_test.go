@@ -42,8 +42,8 @@ func TestTheCommandIsLoggedOnlyOnceTheUserIsProven(t *testing.T) {
 	}
 }
 
-// fail2ban's own expression, from the file that is installed: whatever the name and the account are, it finds the address
-// of the peer and no other.
+// fail2ban's own expression, from the file that is installed: whatever the name and
+// the account are, it finds the address of the peer and no other.
 func TestTheFail2banFilterFindsThePeerInEveryFailure(t *testing.T) {
 	text, err := os.ReadFile("../../packaging/fail2ban/filter.conf")
 	if err != nil {

@@ -24,7 +24,8 @@ import (
 // to read: logger(1) is the former in a command.
 func TestSyslogLineIsLikeTheLibraries(t *testing.T) {
 	got := syslogd(t)
-	out, err := exec.Command("logger", "-u", got.system.syslog, "-p", "authpriv.notice", "-t", "in.rexecd", "--id="+fmt.Sprint(os.Getpid()), "--", "a line").CombinedOutput()
+	out, err := exec.Command("logger", "-u", got.system.syslog, "-p", "authpriv.notice", "-t", "in.rexecd",
+		"--id="+fmt.Sprint(os.Getpid()), "--", "a line").CombinedOutput()
 	if err != nil {
 		t.Fatalf("logger: %v\n%s", err, out)
 	}
@@ -44,7 +45,8 @@ func TestSyslogLineIsLikeTheLibraries(t *testing.T) {
 			t.Errorf("%q has another header than %s", line, header)
 		}
 	}
-	if theirs := strings.TrimSuffix(header.ReplaceAllString(string(golang), ""), "\n"); theirs != header.ReplaceAllString(string(ours), "") {
+	theirs := strings.TrimSuffix(header.ReplaceAllString(string(golang), ""), "\n")
+	if theirs != header.ReplaceAllString(string(ours), "") {
 		t.Errorf("log/syslog sends %q, we send %q", golang, ours)
 	}
 }

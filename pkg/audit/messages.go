@@ -63,7 +63,8 @@ func (m *Messages) print(line string) bool {
 		if err == unix.EINTR {
 			continue
 		}
-		if m.impatient = err != nil || n == 0; m.impatient || fds[0].Revents&unix.POLLOUT == 0 || fds[0].Revents&unix.POLLERR != 0 {
+		if m.impatient = err != nil || n == 0; m.impatient || fds[0].Revents&unix.POLLOUT == 0 ||
+			fds[0].Revents&unix.POLLERR != 0 {
 			return false
 		}
 		// Not os.Stderr, which ends the process on EPIPE. Go's runtime ignores the

@@ -120,7 +120,8 @@ func TestJournalGetsTheFieldsAsTheyAre(t *testing.T) {
 func TestLongestCommandReachesTheJournalWhole(t *testing.T) {
 	got := journald(t)
 	command := strings.Repeat("\xff\n", 65535) + "x" // the longest one, and the hardest to write
-	(&Log{system: got.system}).Write(Event{Kind: Accepted, User: strings.Repeat("\n", 256), Peer: peer4, Command: command})
+	(&Log{system: got.system}).Write(Event{Kind: Accepted, User: strings.Repeat("\n", 256), Peer: peer4,
+		Command: command})
 	if fields := parse(t, got.next(t)); fields["REXEC_COMMAND"] != command {
 		t.Errorf("REXEC_COMMAND has %d bytes; want %d", len(fields["REXEC_COMMAND"]), len(command))
 	}
@@ -139,7 +140,8 @@ func TestSyslogGetsTheLineWhereThereIsNoJournal(t *testing.T) {
 func TestPriorityIsAuthprivAndTheKindsSeverity(t *testing.T) {
 	for kind := range kinds {
 		e := Event{Kind: Kind(kind)}
-		if line, want := e.syslog(time.Now()), fmt.Sprintf("<%d>", 80+kinds[kind].severity); !strings.HasPrefix(string(line), want) {
+		line, want := e.syslog(time.Now()), fmt.Sprintf("<%d>", 80+kinds[kind].severity)
+		if !strings.HasPrefix(string(line), want) {
 			t.Errorf("kind %d: %q; want %s", kind, line, want)
 		}
 	}

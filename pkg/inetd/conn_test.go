@@ -132,7 +132,8 @@ func TestWriteGivesUpOnAPeerThatDoesNotRead(t *testing.T) {
 	big := make([]byte, 64<<20) // more than both ends' buffers
 	began := time.Now()
 	n, err := c.Write(big)
-	if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == len(big) || took > patience {
+	if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || n == 0 || n == len(big) ||
+		took > patience {
 		t.Errorf("Write = %d, %v after %v; want a part and the deadline's error after some seconds", n, err, took)
 	}
 }
@@ -169,7 +170,8 @@ func TestLingerKeepsTheTextThatAPlainCloseLoses(t *testing.T) {
 			c, client := pair(t)
 			client.Write(make([]byte, 100<<10)) // nobody reads it
 			waitReadable(t, c)
-			// More than the peer's buffer takes while it does not read: the rest waits in this end's.
+			// More than the peer's buffer takes while it does not read: the rest
+			// waits in this end's.
 			var text []byte
 			for block := bytes.Repeat([]byte("why not "), 8<<10); ; {
 				n, err := unix.SendmsgN(c.fd, block, nil, nil, unix.MSG_DONTWAIT)

@@ -86,7 +86,8 @@ func diag(local, remote netip.AddrPort) endpoint {
 	if err != nil || n < unix.NLMSG_HDRLEN || native.Uint16(answer[4:]) != tcpDiag || n < diagMsgInode+4 {
 		return endpoint{} // ENOENT: no such socket, or no such family of them known
 	}
-	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:]), listens: answer[diagMsgState] == tcpListen}
+	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:]),
+		listens: answer[diagMsgState] == tcpListen}
 }
 
 func interfaceIndex(zone string) uint32 {

@@ -51,7 +51,8 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	d := &Conn{fd: fd, Local: netip.AddrPortFrom(c.Local.Addr(), 0), Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
+	d := &Conn{fd: fd, Local: netip.AddrPortFrom(c.Local.Addr(), 0),
+		Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
 	if err := d.connect(from, to, until); err != nil {
 		d.Close()
 		return nil, err

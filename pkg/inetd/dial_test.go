@@ -79,7 +79,8 @@ func TestDialBackGoesFromTheSameAddressToThePeer(t *testing.T) {
 			if from := got.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(); from.String() != tt.from {
 				t.Errorf("connected from %v; want %s", from, tt.from)
 			}
-			if want := netip.AddrPortFrom(c.Peer.Addr(), uint16(port)); d.Peer != want || d.Local.Addr() != c.Local.Addr() {
+			if want := netip.AddrPortFrom(c.Peer.Addr(), uint16(port)); d.Peer != want ||
+				d.Local.Addr() != c.Local.Addr() {
 				t.Errorf("Peer, Local = %v, %v; want %v, %v", d.Peer, d.Local, want, c.Local.Addr())
 			}
 			checkInheritable(t, d.Fd())
@@ -95,7 +96,8 @@ func TestDialBackGoesFromTheSameAddressToThePeer(t *testing.T) {
 // checkInheritable looks at what the command is going to inherit.
 func checkInheritable(t *testing.T, fd int) {
 	t.Helper()
-	if tv, err := unix.GetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO); err != nil || *tv != (unix.Timeval{}) {
+	if tv, err := unix.GetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO); err != nil ||
+		*tv != (unix.Timeval{}) {
 		t.Errorf("SO_SNDTIMEO = %v, %v; want none", tv, err)
 	}
 	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {

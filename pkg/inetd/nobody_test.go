@@ -57,7 +57,8 @@ func TestNobodyIsAnIDOfTheNamespace(t *testing.T) {
 		ids := []syscall.SysProcIDMap{{Size: size}}
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "INETD_TEST=nobody", "GOCOVERDIR="+t.TempDir())
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids,
+			GidMappings: ids, GidMappingsEnableSetgroups: true}
 		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), want) {
 			t.Errorf("of %d ids: %s, %v; want %s", size, out, err, want)
 		}

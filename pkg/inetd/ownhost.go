@@ -117,7 +117,9 @@ func processes(owners ...uint32) (list []process) {
 			list = append(list, process{dir, st.Uid, st.Gid})
 		}
 	}
-	slices.SortFunc(list, func(a, b process) int { return cmp.Or(len(b.dir)-len(a.dir), strings.Compare(b.dir, a.dir)) })
+	slices.SortFunc(list, func(a, b process) int {
+		return cmp.Or(len(b.dir)-len(a.dir), strings.Compare(b.dir, a.dir))
+	})
 	return list
 }
 

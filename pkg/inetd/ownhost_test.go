@@ -160,7 +160,8 @@ func TestTheListOfSocketsSaysWhatSockDiagSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			at, from := netip.AddrPortFrom(c.Peer.Addr(), uint16(l.Addr().(*net.TCPAddr).Port)), netip.AddrPortFrom(c.Local.Addr(), 0)
+			at, from := netip.AddrPortFrom(c.Peer.Addr(), uint16(l.Addr().(*net.TCPAddr).Port)),
+				netip.AddrPortFrom(c.Local.Addr(), 0)
 			if in, has := listed(at, from), diag(at, from); asked.inode != 0 && in != has || in.inode == 0 {
 				t.Errorf("%v on %s: sock_diag has %v, the list %v", at, address, has, in)
 			}

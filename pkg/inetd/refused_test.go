@@ -86,7 +86,8 @@ func TestWhatIsNotAConnectionIsNamed(t *testing.T) {
 				t.Errorf("Handed() = true")
 			}
 			// Nothing was moved: the line goes to standard error.
-			if null := [3]string{os.DevNull, os.DevNull, os.DevNull}; tt.env == nil && r.Std == null && tt.name != "/dev/null" && tt.fds[0] != nil {
+			if null := [3]string{os.DevNull, os.DevNull, os.DevNull}; tt.env == nil && r.Std == null &&
+				tt.name != "/dev/null" && tt.fds[0] != nil {
 				t.Errorf("descriptors 0 to 2 are %q after an error", r.Std)
 			}
 		})

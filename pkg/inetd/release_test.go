@@ -218,7 +218,8 @@ func TestReleaseIsShortOnceTheProcessIsToldToStop(t *testing.T) {
 	}
 }
 
-// SO_LINGER is the command's to set as well, and close would wait for a peer that reads nothing as long as that says.
+// SO_LINGER is the command's to set as well, and close would wait for a peer that
+// reads nothing as long as that says.
 func TestACloseDoesNotWaitForThePeerBecauseTheCommandSaidSo(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -49,7 +49,8 @@ type taken struct {
 }
 
 func started(file string) int {
-	// Every descriptor of the super-server's is open or meant to be closed: none of ours among them.
+	// Every descriptor of the super-server's is open or meant to be closed: none of
+	// ours among them.
 	var r taken
 	r.Handed = Handed()
 	conn, err := Take()

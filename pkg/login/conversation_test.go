@@ -169,7 +169,8 @@ func FuzzConversation(f *testing.F) {
 		if kept > 2*maxMessages*maxMessage {
 			t.Errorf("%d bytes of messages are kept", kept)
 		}
-		if line := firstLine(l.messages); strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
+		control := func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
+		if line := firstLine(l.messages); strings.ContainsFunc(line, control) {
 			t.Errorf("firstLine(%q) = %q", l.messages, line)
 		}
 	})

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// libpam itself would sleep for half a minute at least: pam_fail_delay(3) takes up to half of the time away at random.
+// libpam itself would sleep for half a minute at least: pam_fail_delay(3) takes up
+// to half of the time away at random.
 func TestDelayThatAModuleAsksForIsNotSlept(t *testing.T) {
 	const asked = time.Minute
 	l := start(t, fmt.Sprintf("auth optional pam_faildelay.so delay=%d\nauth required pam_deny.so\n", asked.Microseconds()))

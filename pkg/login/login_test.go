@@ -127,9 +127,11 @@ func TestFailureNamesItsCallAndItsStatus(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("%v; want an Error", err)
 			}
-			if e.Call != tt.call || !errors.Is(err, tt.status) || e.PasswordExpired() != tt.expired || e.AccountExpired() != tt.account {
+			if e.Call != tt.call || !errors.Is(err, tt.status) || e.PasswordExpired() != tt.expired ||
+				e.AccountExpired() != tt.account {
 				t.Errorf("Call %q, status %v, password expired %v, account expired %v; want %q, %v, %v, %v",
-					e.Call, e.Status, e.PasswordExpired(), e.AccountExpired(), tt.call, tt.status, tt.expired, tt.account)
+					e.Call, e.Status, e.PasswordExpired(), e.AccountExpired(), tt.call, tt.status, tt.expired,
+					tt.account)
 			}
 			if !strings.HasPrefix(err.Error(), "pam_"+tt.call+": ") {
 				t.Errorf("text %q", err)

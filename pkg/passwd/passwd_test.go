@@ -36,7 +36,8 @@ func TestEveryAccountIsFoundAsTheDatabaseHasIt(t *testing.T) {
 			t.Errorf("Lookup(%q) = %v", f[0], err)
 			continue
 		}
-		if got := []string{e.Name, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Home, e.Shell}; !slices.Equal(got, []string{f[0], f[2], f[3], f[5], f[6]}) {
+		got := []string{e.Name, strconv.Itoa(e.UID), strconv.Itoa(e.GID), e.Home, e.Shell}
+		if !slices.Equal(got, []string{f[0], f[2], f[3], f[5], f[6]}) {
 			t.Errorf("Lookup(%q) = %q; want %q", f[0], got, f)
 		}
 	}

@@ -180,10 +180,13 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 	if err := f.readHeader(); err != nil {
 		t.Fatal(err)
 	}
-	// Straight into the table: twice as many networks as an IPv6 /48 has, each with a penalty of the minimum.
+	// Straight into the table: twice as many networks as an IPv6 /48 has, each with
+	// a penalty of the minimum.
 	now, _ := now()
 	for i := range 1 << 17 {
-		s := slot{origin: origin{source: netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)}), 64)}, expiry: now + 16*time.Second, active: true}
+		addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)})
+		network := origin{source: netip.PrefixFrom(addr, 64)}
+		s := slot{origin: network, expiry: now + 16*time.Second, active: true}
 		home := f.home(s.origin)
 		var b bucket
 		if err := f.readBucket(home, &b); err != nil {
@@ -209,7 +212,8 @@ func TestAFloodOfSourcesCannotMakeTheStateGrow(t *testing.T) {
 	// A source with a long penalty stays where short ones come and go.
 	fail(t, table, "2001:db9::1", AuthFail, 100)
 	for i := range 1 << 14 {
-		if _, err := table.Add(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, byte(i >> 8), byte(i)}), "", AuthFail); err != nil {
+		addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xff, byte(i >> 8), byte(i)})
+		if _, err := table.Add(addr, "", AuthFail); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -222,7 +226,8 @@ func TestASourceInAFullBucketTakesThePenaltyThatEndsFirst(t *testing.T) {
 	f, none := &stateFile{}, netip.Prefix{}
 	var b bucket
 	for i := range ways {
-		s := slot{origin: origin{source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32)}, expiry: time.Duration(100+(i+5)%ways) * tick}
+		s := slot{origin: origin{source: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32)},
+			expiry: time.Duration(100+(i+5)%ways) * tick}
 		copy(b.slot(i), f.encode(s))
 	}
 	if got := f.victim(&b, none, tick, 1000*tick); got != 3 {
@@ -262,8 +267,10 @@ func BenchmarkCheckShared(b *testing.B) {
 
 // defaults are those of rexecd.toml(5).
 func defaults() *Table {
+	amount := [kinds]time.Duration{AuthFail: 5 * time.Second, NoAuth: time.Second}
+	amount[GraceExceeded], amount[Protocol] = 10*time.Second, 10*time.Second
 	return &Table{
-		Amount: [kinds]time.Duration{AuthFail: 5 * time.Second, NoAuth: time.Second, GraceExceeded: 10 * time.Second, Protocol: 10 * time.Second},
+		Amount: amount,
 		Min:    15 * time.Second,
 		Max:    10 * time.Minute,
 		Bits4:  32,

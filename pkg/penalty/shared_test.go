@@ -52,7 +52,8 @@ func TestUsersBehindASharedSourceArePenalisedAlone(t *testing.T) {
 				t.Errorf("%s: %q refused = %v; want %v", from, user, got, want)
 			}
 		}
-		// The same user elsewhere: behind another shared source, and where every user is one source.
+		// The same user elsewhere: behind another shared source, and where every
+		// user is one source.
 		for _, other := range []string{"192.0.2.2", "2001:db8:5:1::1", "192.0.2.99", "2001:db8::1"} {
 			if refusedAs(t, table, other, "alice") {
 				t.Errorf("alice is refused at %s for failures at %s", other, from)
@@ -156,12 +157,14 @@ func TestListAndClearKnowUsersOfSharedSources(t *testing.T) {
 	}
 }
 
-// The attacker has one shared address and as many user names as there are entries in the state, ten times over.
+// The attacker has one shared address and as many user names as there are entries
+// in the state, ten times over.
 func TestMadeUpNamesPushOutNobodyElsesPenalty(t *testing.T) {
 	table := newShared(t.TempDir())
 	const unshared = 1000 // of each family
 	for i := range unshared {
-		for _, peer := range []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 9, 0, byte(i >> 8), byte(i)})} {
+		for _, peer := range []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}),
+			netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 9, 0, byte(i >> 8), byte(i)})} {
 			if _, err := table.Add(peer, "", AuthFail); err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +180,8 @@ func TestMadeUpNamesPushOutNobodyElsesPenalty(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	// As Add does it, with penalties that end later than those of the others; Add itself would need a minute.
+	// As Add does it, with penalties that end later than those of the others; Add
+	// itself would need a minute.
 	now, _ := now()
 	source := table.source(addr("192.0.2.1"))
 	for i := range 10 * perRegion * ways {
@@ -229,7 +233,9 @@ func TestMadeUpNamesPushOutNobodyElsesPenalty(t *testing.T) {
 	if found, err := table.Clear(addr("192.0.2.1")); !found || err != nil {
 		t.Errorf("Clear = %v, %v", found, err)
 	}
-	if list, err := table.List(); err != nil || slices.ContainsFunc(list, func(p Penalty) bool { return p.Source == source }) || !refusedAs(t, table, "192.0.2.2", "user1") {
+	if list, err := table.List(); err != nil ||
+		slices.ContainsFunc(list, func(p Penalty) bool { return p.Source == source }) ||
+		!refusedAs(t, table, "192.0.2.2", "user1") {
 		t.Errorf("Clear left penalties of the source, or took another's: %d, %v", len(list), err)
 	}
 }

@@ -19,7 +19,8 @@ func TestSipHashOfTheReference(t *testing.T) {
 	for i := range key {
 		key[i] = byte(i)
 	}
-	for n, want := range map[int]uint64{0: 0x726fdb47dd0e0e31, 1: 0x74f839c593dc67fd, 8: 0x93f5f5799a932462, 15: 0xa129ca6149be45e5, 63: 0x958a324ceb064572} {
+	for n, want := range map[int]uint64{0: 0x726fdb47dd0e0e31, 1: 0x74f839c593dc67fd, 8: 0x93f5f5799a932462,
+		15: 0xa129ca6149be45e5, 63: 0x958a324ceb064572} {
 		in := make([]byte, n)
 		for i := range in {
 			in[i] = byte(i)
@@ -33,7 +34,8 @@ func TestSipHashOfTheReference(t *testing.T) {
 func TestTheStateIsRootsAlone(t *testing.T) {
 	table := newTable(t.TempDir())
 	fail(t, table, "192.0.2.1", AuthFail, 1)
-	for path, want := range map[string]os.FileMode{table.Dir: os.ModeDir | 0o700, filepath.Join(table.Dir, stateName): 0o600} {
+	for path, want := range map[string]os.FileMode{table.Dir: os.ModeDir | 0o700,
+		filepath.Join(table.Dir, stateName): 0o600} {
 		if st, err := os.Stat(path); err != nil || st.Mode() != want {
 			t.Errorf("%s has mode %v, %v; want %v", path, st.Mode(), err, want)
 		}
@@ -116,7 +118,8 @@ func TestALockThatIsHeldDelaysNobodyForLong(t *testing.T) {
 	if !refused(t, table, "192.0.2.1") {
 		t.Error("Check waits for the lock")
 	}
-	if _, err := table.Add(addr("192.0.2.1"), "", NoAuth); err == nil || !strings.Contains(err.Error(), "lock penalty state") || time.Since(begin) > 10*time.Second {
+	if _, err := table.Add(addr("192.0.2.1"), "", NoAuth); err == nil ||
+		!strings.Contains(err.Error(), "lock penalty state") || time.Since(begin) > 10*time.Second {
 		t.Errorf("Add with the lock held = %v after %v", err, time.Since(begin))
 	}
 }
@@ -204,7 +207,8 @@ func TestAFullFilesystemIsAnErrorAndNoPenalty(t *testing.T) {
 	}
 }
 
-// Whatever the file holds, nobody is penalised by it who did nothing, nothing panics, and failures count again.
+// Whatever the file holds, nobody is penalised by it who did nothing, nothing
+// panics, and failures count again.
 func FuzzState(f *testing.F) {
 	f.Add([]byte{}, int64(0), []byte{192, 0, 2, 1})
 	f.Add([]byte(magic), int64(4096), bytes.Repeat([]byte{0x20}, 16))

@@ -59,7 +59,8 @@ func TestKilledWritersLeaveAUsableState(t *testing.T) {
 		// In the midst of writing, as the time of the last write shows.
 		path := filepath.Join(table.Dir, stateName)
 		written := func() time.Time { st, _ := os.Stat(path); return st.ModTime() }
-		for before, deadline := written(), time.Now().Add(20*time.Second); written().Equal(before) && time.Now().Before(deadline); {
+		before, deadline := written(), time.Now().Add(20*time.Second)
+		for written().Equal(before) && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond)
 		}
 		writer.Process.Kill()

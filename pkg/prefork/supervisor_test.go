@@ -24,12 +24,15 @@ func TestTheSupervisorNeverWaitsForEverWhenHandlersAreWanted(t *testing.T) {
 	}{
 		{"nothing to do", Supervisor{}, -time.Second, forever},
 		{"enough handlers", Supervisor{Idle: 2, handlers: waiting}, -time.Second, forever},
-		// The time is over between fill's look at it and wait's: seen as a supervisor that served nobody any more.
+		// The time is over between fill's look at it and wait's: seen as a
+		// supervisor that served nobody any more.
 		{"a handler is wanted, the back-off has just ended", Supervisor{Idle: 2}, -1, 1},
 		{"a handler is wanted, the back-off goes on", Supervisor{Idle: 2}, 3 * time.Second, 3001},
 		{"a cold one that backs off", Supervisor{}, 3 * time.Second, 3001},
 		{"no room for the handler that is wanted", Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true}}}, -time.Second, forever},
-		{"no room but for the handlers that refuse", Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true, refused: true}}}, -time.Second, 1},
+		{"no room but for the handlers that refuse",
+			Supervisor{Idle: 2, Max: 2, handlers: []*handler{{busy: true}, {busy: true, refused: true}}},
+			-time.Second, 1},
 		{"the watchdog comes first", Supervisor{AliveEvery: time.Second}, 3 * time.Second, 1001},
 		{"the back-off ends first", Supervisor{AliveEvery: time.Minute}, 3 * time.Second, 3001},
 	} {

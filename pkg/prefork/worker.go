@@ -31,7 +31,8 @@ func NewWorker(listeners int) (*Worker, error) {
 	w := &Worker{epoll: epoll}
 	add := func(fd int, events uint32) error {
 		unix.CloseOnExec(fd)
-		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+		return os.NewSyscallError("epoll_ctl",
+			unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 	}
 	if err := add(controlFd, unix.EPOLLIN); err != nil {
 		return nil, err
@@ -88,7 +89,8 @@ func accept4(listener int, asNobody func(func())) (fd int, peer unix.Sockaddr, e
 // passing reports whether accept failed for this connection only: taken by
 // another handler, or gone again (accept(2), "Error handling").
 func passing(err error) bool {
-	for _, e := range []unix.Errno{unix.EAGAIN, unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENOPROTOOPT,
+	for _, e := range []unix.Errno{unix.EAGAIN, unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN,
+		unix.ENOPROTOOPT,
 		unix.EHOSTDOWN, unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH} {
 		if errors.Is(err, e) {
 			return true

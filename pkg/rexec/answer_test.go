@@ -119,7 +119,8 @@ func play(t *testing.T, primary, stderr []byte, stderrFirst bool) (out, errs []b
 	go send(there1, primary, !stderrFirst)
 	go send(there2, stderr, stderrFirst)
 	var stdout, stderrOut bytes.Buffer
-	s := &Session{client: &Client{}, ctx: ctx, stdout: newStream(here1), stderr: newStream(here2), Stdout: &stdout, Stderr: &stderrOut}
+	s := &Session{client: &Client{}, ctx: ctx, stdout: newStream(here1), stderr: newStream(here2),
+		Stdout: &stdout, Stderr: &stderrOut}
 	if err = s.awaitStatus(ctx); err == nil {
 		s.stop = context.AfterFunc(ctx, s.close)
 		s.copyAll()

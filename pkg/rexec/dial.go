@@ -117,7 +117,8 @@ func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 		case <-late:
 			next()
 		case <-ctx.Done():
-			for _, addr := range addrs[len(all):] { // whichever they are: the time is up for all that have not answered
+			// Whichever they are: the time is up for all that have not answered.
+			for _, addr := range addrs[len(all):] {
 				all = append(all, triedAddress{addr.Addr(), ctx.Err()})
 			}
 			return nil, all

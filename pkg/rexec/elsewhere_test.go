@@ -165,7 +165,8 @@ func TestBannersOfOtherProtocols(t *testing.T) {
 			client := serve(t, func(p *peer) { p.out(banner); p.gone() })
 			client.Stderr = mode
 			var began *rexec.BannerError
-			if got := run(t, client, "x", nil); !errors.As(got.err, &began) || began.OtherProtocol() != other || began.Line != strings.TrimSpace(banner) {
+			if got := run(t, client, "x", nil); !errors.As(got.err, &began) ||
+				began.OtherProtocol() != other || began.Line != strings.TrimSpace(banner) {
 				t.Errorf("%q, %s: error %v", banner, name, got.err)
 			}
 		}

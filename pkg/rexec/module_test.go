@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// The commands that README.md gives, in a new module, with no network and an empty module cache; and README's program.
+// The commands that README.md gives, in a new module, with no network and an empty
+// module cache; and README's program.
 func TestAProgramOfAnotherModuleBuilds(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {

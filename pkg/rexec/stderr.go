@@ -54,36 +54,13 @@ const strangersGrace = 3 * time.Second
 // the port is hung up on and remembered, to be named if the server does not
 // come. The server's word on the primary connection ends the waiting: it
 // refuses, or it has no intention to connect.
-func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server net.Addr, answer <-chan opening) (arrival, error) {
+func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server net.Addr,
+	answer <-chan opening) (arrival, error) {
 	defer listener.Close() // also ends the goroutine
 	accepted, strange := make(chan net.Conn), make(chan netip.Addr)
 	done := make(chan struct{})
 	defer close(done)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // closed
-			}
-			if !c.mayBeStderr(conn.RemoteAddr(), server) {
-				c.trace("connection from %v on the stderr port is not the server's: closed", conn.RemoteAddr())
-				conn.Close()
-				addr, _ := addrOf(conn.RemoteAddr())
-				select {
-				case strange <- addr:
-					continue
-				case <-done:
-					return
-				}
-			}
-			select {
-			case accepted <- conn:
-			case <-done:
-				conn.Close()
-			}
-			return
-		}
-	}()
+	go c.acceptServer(listener, server, accepted, strange, done)
 	patience := c.stderrTimeout()
 	if deadline, ok := ctx.Deadline(); ok && c.Stderr == StderrAuto {
 		patience = min(patience, time.Until(deadline)/2) // the other half is for going on without
@@ -123,6 +100,34 @@ again:
 	return arrival{}, failed
 }
 
+// acceptServer accepts the server's connection and hangs up on anyone else. It
+// ends with that connection, or once the listener and done are closed.
+func (c *Client) acceptServer(listener net.Listener, server net.Addr,
+	accepted chan<- net.Conn, strange chan<- netip.Addr, done <-chan struct{}) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		if c.mayBeStderr(conn.RemoteAddr(), server) {
+			select {
+			case accepted <- conn:
+			case <-done:
+				conn.Close()
+			}
+			return
+		}
+		c.trace("connection from %v on the stderr port is not the server's: closed", conn.RemoteAddr())
+		conn.Close()
+		addr, _ := addrOf(conn.RemoteAddr())
+		select {
+		case strange <- addr:
+		case <-done:
+			return
+		}
+	}
+}
+
 const maxStrangers = 4 // that are named
 
 // mayBeStderr reports whether a connection to the stderr port may be the
@@ -133,7 +138,8 @@ func (c *Client) mayBeStderr(from, server net.Addr) bool {
 	if !ok || !okServer {
 		return false
 	}
-	return addr == same || slices.ContainsFunc(c.StderrFrom, func(net netip.Prefix) bool { return net.Contains(addr.WithZone("")) })
+	return addr == same || slices.ContainsFunc(c.StderrFrom,
+		func(net netip.Prefix) bool { return net.Contains(addr.WithZone("")) })
 }
 
 // abandon gives up a server that knows the port and nothing else. NuttX' reads

@@ -166,7 +166,8 @@ func TestAnInputThatFailsIsAnError(t *testing.T) {
 	broken := errors.New("broken disk")
 	session := client.Command(context.Background(), "x")
 	var out bytes.Buffer
-	session.Stdin, session.Stdout, session.Stderr = io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)), &out, io.Discard
+	session.Stdin, session.Stdout, session.Stderr = io.MultiReader(strings.NewReader("half"),
+		iotest.ErrReader(broken)), &out, io.Discard
 	if err := session.Run(); !errors.Is(err, broken) || out.String() != "half" {
 		t.Errorf("%q, %v; want what was read, and why there is no more", out.String(), err)
 	}

@@ -37,7 +37,9 @@ func (c *connections) close() {
 }
 
 // start starts the user's shell on the connections themselves.
-func (s *Server) start(command string, account *passwd.Entry, user *userSession, c *connections, grace *deadline) (*session.Process, error) {
+func (s *Server) start(
+	command string, account *passwd.Entry, user *userSession, c *connections, grace *deadline,
+) (*session.Process, error) {
 	shell := account.Shell
 	if shell == "" {
 		shell = "/bin/sh"
@@ -54,7 +56,8 @@ func (s *Server) start(command string, account *passwd.Entry, user *userSession,
 	client := peer.Addr().String() + " " + strconv.Itoa(int(peer.Port())) + " " + strconv.Itoa(int(local.Port()))
 	process, err := session.Start(&session.Command{
 		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
-		Env: session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
+		Env: session.Environment(
+			session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
 		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot,
 		Streams: session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()},
 	})
@@ -103,10 +106,12 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	ended := time.Since(a.began)
 	// A client does not wait for PAM, nor the session's end for a client that reads
 	// slowly, or for a system call that the user keeps from returning.
-	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(), Stopped: user.stop.Requested()}
+	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(),
+		Stopped: user.stop.Requested()}
 	release.Begin(c.primary, c.stderr)
 	err = errors.Join(err, user.close())
-	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown, Duration: ended, Reason: err})
+	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown,
+		Duration: ended, Reason: err})
 	release.Finish()
 }
 

@@ -98,7 +98,8 @@ func NewConfig(set *settings.Server) Config {
 }
 
 func newPenalties(set *settings.Penalties) *penalty.Table {
-	t := &penalty.Table{Dir: penalty.Dir, Min: set.Min, Max: set.Max, Exempt: set.Exempt, Shared: set.Shared, Bits4: set.IPv4Bits, Bits6: set.IPv6Bits}
+	t := &penalty.Table{Dir: penalty.Dir, Min: set.Min, Max: set.Max, Exempt: set.Exempt, Shared: set.Shared,
+		Bits4: set.IPv4Bits, Bits6: set.IPv6Bits}
 	t.Amount[penalty.AuthFail] = set.AuthFail
 	t.Amount[penalty.NoAuth] = set.NoAuth
 	t.Amount[penalty.GraceExceeded] = set.GraceExceeded

@@ -13,21 +13,27 @@ import (
 )
 
 func TestEverySettingReachesTheServer(t *testing.T) {
-	if got := DefaultConfig(); got.KeepCapabilities != nil || got.Penalties == nil || !got.Stderr.Allow || got.OnExit != Leave || got.OnDisconnect != Continue {
+	if got := DefaultConfig(); got.KeepCapabilities != nil || got.Penalties == nil || !got.Stderr.Allow ||
+		got.OnExit != Leave || got.OnDisconnect != Continue {
 		t.Errorf("the defaults are %+v", got)
 	}
 	keep := session.Capabilities(1 << 21)
 	one, two := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, []netip.Prefix{netip.MustParsePrefix("192.0.3.0/24")}
 	set := &settings.Server{
-		Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
-		Stderr: settings.Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: settings.KeepAlive{Enabled: true, Idle: time.Minute},
+		Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true,
+		LogCommand: true, LoginShell: true,
+		Stderr:       settings.Stderr{Allow: true, MinPort: 7, OwnHost: true},
+		KeepAlive:    settings.KeepAlive{Enabled: true, Idle: time.Minute},
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
-		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4, Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
+		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4,
+			Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
 	}
 	table := &penalty.Table{Dir: penalty.Dir, Min: 5, Max: 6, Exempt: one, Shared: two, Bits4: 8, Bits6: 9}
-	table.Amount[penalty.AuthFail], table.Amount[penalty.NoAuth], table.Amount[penalty.GraceExceeded], table.Amount[penalty.Protocol] = 1, 2, 3, 4
+	table.Amount[penalty.AuthFail], table.Amount[penalty.NoAuth] = 1, 2
+	table.Amount[penalty.GraceExceeded], table.Amount[penalty.Protocol] = 3, 4
 	want := Config{
-		PAM: login.Config{Service: "rexec"}, Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
+		PAM: login.Config{Service: "rexec"}, Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true,
+		PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
 		Stderr: Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: KeepAlive{On: true, Idle: time.Minute},
 		OnDisconnect: Hangup, OnExit: Shutdown, KeepCapabilities: &keep, Penalties: table,
 	}
@@ -35,7 +41,8 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		t.Errorf("got %+v, penalties %+v; want %+v, %+v", got, got.Penalties, want, want.Penalties)
 	}
 	// Nothing is left out above, so that a new setting cannot be forgotten here.
-	for _, v := range []reflect.Value{reflect.ValueOf(*set), reflect.ValueOf(set.Penalties), reflect.ValueOf(set.Stderr), reflect.ValueOf(set.KeepAlive)} {
+	for _, v := range []reflect.Value{reflect.ValueOf(*set), reflect.ValueOf(set.Penalties),
+		reflect.ValueOf(set.Stderr), reflect.ValueOf(set.KeepAlive)} {
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {
 				t.Errorf("%s.%s has no value in this test", v.Type(), v.Type().Field(i).Name)

@@ -21,7 +21,9 @@ func TestTheEndOfTheGraceTimeIsNoStopwatchForPAM(t *testing.T) {
 			soonest := time.Hour // of some tries: a busy host is late at times
 			for try := 0; try < 5 && soonest > late; try++ {
 				began := time.Now()
-				r := begin(t, func(c *Config) { c.PermitRoot, c.Grace, c.RefusalDelay = true, grace, 2*time.Second }, stack)
+				r := begin(t, func(c *Config) {
+					c.PermitRoot, c.Grace, c.RefusalDelay = true, grace, 2*time.Second
+				}, stack)
 				time.Sleep(time.Until(began.Add(asked)))
 				r.ask("", me(t), "x", "true")
 				if got := all(r); got != "" {
@@ -50,7 +52,8 @@ func TestALoginCutOffIsChargedWhateverWasProven(t *testing.T) {
 			table.Amount[penalty.AuthFail] = 5 * time.Second
 			stack := map[string]string{"auth": "auth required pam_permit.so\n", "account": "account required pam_permit.so\n"}
 			stack[in] = in + " required pam_exec.so quiet /bin/sleep 8\n"
-			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace, c.Penalties = true, time.Second, table }, stack["auth"]+stack["account"])
+			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace, c.Penalties = true, time.Second, table },
+				stack["auth"]+stack["account"])
 			time.Sleep(700 * time.Millisecond)
 			r.ask("", me(t), "x", "true")
 			if got := all(r); got != "" {

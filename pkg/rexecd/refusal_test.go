@@ -51,7 +51,8 @@ func TestNamesThatNoAccountCanHave(t *testing.T) {
 	}{
 		{"alice", true}, {"a", true}, {"Alice.B", true}, {"alice@example.org", true}, {"host$", true}, {"a-b", true}, {"7", true}, {"caf\u00e9", true}, {"a b", true},
 		{`DOM\user`, true}, {"...", true}, {".a", true},
-		{"", false}, {".", false}, {"..", false}, {"-", false}, {"-froot", false}, {"a/b", false}, {"../x", false}, {"a:b", false}, {"a\nb", false}, {"a\x7f", false}, {"\x1b", false}, {"a\t", false},
+		{"", false}, {".", false}, {"..", false}, {"-", false}, {"-froot", false}, {"a/b", false},
+		{"../x", false}, {"a:b", false}, {"a\nb", false}, {"a\x7f", false}, {"\x1b", false}, {"a\t", false},
 	} {
 		if got := validName(tt.name); got != tt.want {
 			t.Errorf("validName(%q) = %v; want %v", tt.name, got, tt.want)
@@ -124,7 +125,8 @@ func TestPasswordOfWhomTheServerRefusesNeverReachesPAM(t *testing.T) {
 		if user != tt.seenBy {
 			t.Errorf("%q: PAM was asked about %q; want %q", tt.user, user, tt.seenBy)
 		}
-		if barred := password != tt.password; barred != tt.barred || password == "" || tt.password != "" && len(password) != len(tt.password) {
+		if barred := password != tt.password; barred != tt.barred || password == "" ||
+			tt.password != "" && len(password) != len(tt.password) {
 			t.Errorf("%q: PAM was given the password %q for %q; want another one of its length: %v", tt.user, password, tt.password, tt.barred)
 		}
 	}

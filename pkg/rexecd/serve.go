@@ -62,7 +62,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	c.stderr, err = s.dialBack(c.primary, port, min(dialPatience, grace.left())) // 3: at once, the client waits in accept()
+	c.stderr, err = s.dialBack(c.primary, port, min(dialPatience, grace.left())) // 3: clients wait for it
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}
-	command, err := s.start(request.Command, account, user, c, grace) // 6, 7, 8: fork, identity, home, status byte, shell
+	command, err := s.start(request.Command, account, user, c, grace) // 6 to 8: identity, status byte, shell
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,8 @@ func (s *Server) dialBack(conn *inetd.Conn, port int, patience time.Duration) (*
 		return nil, withoutStderr(diagnostics.stderrNotPermitted, fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
 	}
 	if err != nil {
-		return nil, withoutStderr(fmt.Sprintf(diagnostics.stderrUnreached, port, cause(err)), fmt.Errorf("stderr port %d: %w", port, err))
+		return nil, withoutStderr(fmt.Sprintf(diagnostics.stderrUnreached, port, cause(err)),
+			fmt.Errorf("stderr port %d: %w", port, err))
 	}
 	s.keepAlive(stderr)
 	return stderr, nil
@@ -168,7 +169,8 @@ func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wi
 	request, err := wire.ReadRequest(conn)
 	a.claimed = request.User
 	switch {
-	case errors.Is(err, wire.ErrUserTooLong), errors.Is(err, wire.ErrPasswordTooLong), errors.Is(err, wire.ErrCommandTooLong):
+	case errors.Is(err, wire.ErrUserTooLong), errors.Is(err, wire.ErrPasswordTooLong),
+		errors.Is(err, wire.ErrCommandTooLong):
 		return nil, badProtocol(err.Error(), err)
 	case err != nil:
 		return nil, readFailed(grace, err)

@@ -20,9 +20,10 @@ import (
 	"rexecd/pkg/login"
 )
 
-// The whole of Serve on a real connection, PAM included: whatever a peer sends, it gets nothing, one line that begins
-// with a 1, or a command's answer that begins with a 0, and soon. Nobody but "nobody" is let in, whose shell runs no
-// command (nologin), so that the fuzzer cannot do anything to the machine.
+// The whole of Serve on a real connection, PAM included: whatever a peer sends, it
+// gets nothing, one line that begins with a 1, or a command's answer that begins
+// with a 0, and soon. Nobody but "nobody" is let in, whose shell runs no command
+// (nologin), so that the fuzzer cannot do anything to the machine.
 func FuzzServe(f *testing.F) {
 	if nobody := entryOf("nobody"); !bytes.Contains(nobody, []byte("nologin")) && !bytes.Contains(nobody, []byte("/false")) {
 		f.Fatalf("the shell of nobody could run commands: %q", nobody)
@@ -41,9 +42,11 @@ func FuzzServe(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		config := DefaultConfig()
 		config.PAM = login.Config{Service: "rexec", ConfDir: dir}
-		config.Grace, config.RefusalDelay, config.LogCommand, config.OnExit = 20*time.Second, time.Millisecond, true, Shutdown
+		config.Grace, config.RefusalDelay, config.LogCommand, config.OnExit = 20*time.Second, time.Millisecond,
+			true, Shutdown
 		config.Penalties.Dir = filepath.Join(dir, "state")
-		config.Penalties.Exempt = append(config.Penalties.Exempt, netip.MustParsePrefix("128.0.0.0/1")) // and not the peer: it is looked up
+		// and not the peer: it is looked up
+		config.Penalties.Exempt = append(config.Penalties.Exempt, netip.MustParsePrefix("128.0.0.0/1"))
 		config.Penalties.Min = time.Hour
 		s := &Server{Config: config, Log: &audit.Log{Console: io.Discard}, Exit: func(int) { panic("the grace time is over") }}
 		begin := time.Now()
@@ -71,8 +74,8 @@ func entryOf(name string) []byte {
 	return nil
 }
 
-// exchange serves one connection as a process of its own would: on a thread that nothing else uses afterwards, with
-// descriptors of its own that end with it.
+// exchange serves one connection as a process of its own would: on a thread that
+// nothing else uses afterwards, with descriptors of its own that end with it.
 func exchange(t *testing.T, s *Server, sent []byte) []byte {
 	port, failed, done := make(chan int, 1), make(chan error, 1), make(chan struct{})
 	go func() {

@@ -28,8 +28,10 @@ struct question {
 	int fd, out;
 };
 
-/* A peer that has closed its socket acknowledges probes until its kernel has forgotten it, a minute (tcp_fin_timeout).
- * One whose host has gone answers none. */
+/*
+ * A peer that has closed its socket acknowledges probes until its kernel has
+ * forgotten it, a minute (tcp_fin_timeout). One whose host has gone answers none.
+ */
 static void ask_probes(void)
 {
 	static const int on = 1, seconds = 10, count = 5;
@@ -40,7 +42,10 @@ static void ask_probes(void)
 	(void)setsockopt(0, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-/* The copy of a process that has other threads: only async-signal-safe calls, no malloc. All signals are blocked. */
+/*
+ * The copy of a process that has other threads: only async-signal-safe calls, no
+ * malloc. All signals are blocked.
+ */
 static int asker(void *arg)
 {
 	const struct question *q = arg;
@@ -70,7 +75,10 @@ static int asker(void *arg)
 
 pid_t session_ask(enum ask what, int fd, int out)
 {
-	/* A copy of the memory, this stack in it: what clone(2) is given is where the copy begins to use it. */
+	/*
+	 * A copy of the memory, this stack in it: what clone(2) is given is where the
+	 * copy begins to use it.
+	 */
 	char stack[16384] __attribute__((aligned(16)));
 	struct question q = {what, fd, out};
 	sigset_t all, old;

@@ -10,8 +10,11 @@ enum ask {
 enum answer { ANSWER_END, ANSWER_NOTHING, ANSWER_BYTES, ANSWER_DONE };
 enum { ASK_BYTES = 64 };
 
-/* Has a process of its own ask that of a socket and write its answer to out, a pipe, at once: one byte, then
- * the bytes that arrived. Returns the process's id, or -1 with errno. It is waited for with __WALL. */
+/*
+ * Starts a process that asks this of a socket and writes its answer to out, a
+ * pipe, at once: one byte, then the bytes that arrived. Returns the process's id,
+ * or -1 with errno. It is waited for with __WALL.
+ */
 pid_t session_ask(enum ask what, int fd, int out);
 
 #endif

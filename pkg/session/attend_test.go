@@ -134,7 +134,8 @@ func answers(t *testing.T, a *asker, fd int) (int, string) {
 			t.Fatal("no question could be put")
 		}
 	}
-	if n, _ := unix.Poll([]unix.PollFd{{Fd: a.fd(), Events: unix.POLLIN}}, int(patienceOfTests/time.Millisecond)); n != 1 {
+	fds := []unix.PollFd{{Fd: a.fd(), Events: unix.POLLIN}}
+	if n, _ := unix.Poll(fds, int(patienceOfTests/time.Millisecond)); n != 1 {
 		t.Fatal("no answer")
 	}
 	kind, bytes, err := a.answer()
@@ -196,7 +197,8 @@ func TestHalfClosedPeerIsNotLost(t *testing.T) {
 	unix.Shutdown(peer.Fd(), unix.SHUT_WR)
 	unix.Write(peer.Fd(), []byte("x"))
 	unix.Shutdown(r.primary.Fd(), unix.SHUT_WR)
-	if status, err := r.attendTo(Attention{Stop: noStop(t), Primary: ours.Fd(), HangUp: true}); status != (Status{Exit: 3}) || err != nil {
+	status, err := r.attendTo(Attention{Stop: noStop(t), Primary: ours.Fd(), HangUp: true})
+	if status != (Status{Exit: 3}) || err != nil {
 		t.Errorf("Attend = %+v, %v; want 3", status, err)
 	}
 }
@@ -221,7 +223,8 @@ func TestRequestToStopIsPassedOnAndThenWaitedForABit(t *testing.T) {
 		unix.Write(tell, []byte{tt.signal, tt.signal})
 		began := time.Now()
 		status, err := r.attendTo(Attention{Stop: s})
-		if took := time.Since(began); status != tt.want || err != nil || took > patienceOfTests || tt.want.Stopped && took < patience-100*time.Millisecond {
+		if took := time.Since(began); status != tt.want || err != nil || took > patienceOfTests ||
+			tt.want.Stopped && took < patience-100*time.Millisecond {
 			t.Errorf("%s: %+v, %v after %v; want %+v", tt.script, status, err, took, tt.want)
 		}
 	}

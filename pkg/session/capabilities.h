@@ -3,10 +3,16 @@
 
 #include <stdint.h>
 
-/* From now on each thread that gets the signal this returns keeps, of its capabilities, those of the mask. -1 on error. */
+/*
+ * Returns a signal, or -1 with errno: from now on each thread that gets it keeps,
+ * of its capabilities, those in the mask.
+ */
 int session_cut_on_signal(uint64_t keep);
 
-/* The same for the calling thread. -1 with the errno of the first step that failed; the others were done. */
+/*
+ * Does the same for the calling thread. -1 with the errno of the first step that
+ * failed; the others were done.
+ */
 int session_cut(void);
 
 #endif

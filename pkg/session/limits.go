@@ -57,7 +57,8 @@ const (
 // the rest of the piece is never touched.
 func growHeap() {
 	taken := make([]byte, heapRoom/4) // too large for the stack, and for holes further down
-	if left := heapPiece - int(uintptr(unsafe.Pointer(unsafe.SliceData(taken)))%heapPiece); left < heapRoom+len(taken) {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(taken)))
+	if left := heapPiece - int(at%heapPiece); left < heapRoom+len(taken) {
 		taken = make([]byte, left)
 	}
 	runtime.KeepAlive(taken)

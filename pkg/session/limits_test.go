@@ -13,9 +13,10 @@ func TestLimitsThatASessionSetAreTakenOffTheParentAgain(t *testing.T) {
 	again(t, "limits", `exec "$0"`, nil)
 }
 
-// A limit on memory must not be the end of the parent that still has to close the session. The heap begins anywhere in
-// its first piece: of so many processes some would have to grow it. They have one processor, as in.rexecd has: a second one wants a thread
-// of its own at any time.
+// A limit on memory must not be the end of the parent that still has to close the
+// session. The heap begins anywhere in its first piece: of so many processes some
+// would have to grow it. They have one processor, as in.rexecd has: a second one
+// wants a thread of its own at any time.
 func TestALimitOnMemoryDoesNotEndTheParent(t *testing.T) {
 	for range 15 {
 		again(t, "memory", `GOMAXPROCS=1 exec "$0"`, nil)
@@ -24,8 +25,9 @@ func TestALimitOnMemoryDoesNotEndTheParent(t *testing.T) {
 
 func memoryAlone() error {
 	limits := SaveLimits()
-	// Far under what is mapped: a limit that is read off /proc can hold what a starting thread gives back at once
-	// (malloc maps twice its arena to have an aligned half).
+	// Far under what is mapped: a limit that is read off /proc can hold what a
+	// starting thread gives back at once (malloc maps twice its arena to have an
+	// aligned half).
 	now := unix.Rlimit{Cur: heapRoom, Max: unix.RLIM_INFINITY}
 	if err := unix.Prlimit(0, unix.RLIMIT_AS, &now, nil); err != nil {
 		return err
@@ -51,7 +53,8 @@ func limitsAlone() error {
 		l.Cur, l.Max = min(l.Cur, to.Cur), min(l.Max, to.Max)
 		return unix.Prlimit(0, which, &l, nil)
 	}
-	// What was lowered for good needs cap_sys_resource to be raised again: without, only the soft limits are tried.
+	// What was lowered for good needs cap_sys_resource to be raised again: without,
+	// only the soft limits are tried.
 	hard := uint64(unix.RLIM_INFINITY)
 	var core unix.Rlimit
 	if err := unix.Prlimit(0, unix.RLIMIT_CORE, nil, &core); err != nil {
@@ -64,7 +67,8 @@ func limitsAlone() error {
 		hard = 1 << 40
 	}
 	before := SaveLimits()
-	for _, which := range []int{unix.RLIMIT_NOFILE, unix.RLIMIT_FSIZE, unix.RLIMIT_NPROC, unix.RLIMIT_AS, unix.RLIMIT_CPU, unix.RLIMIT_STACK} {
+	for _, which := range []int{unix.RLIMIT_NOFILE, unix.RLIMIT_FSIZE, unix.RLIMIT_NPROC, unix.RLIMIT_AS,
+		unix.RLIMIT_CPU, unix.RLIMIT_STACK} {
 		if err := lower(which, unix.Rlimit{Cur: 1 << 39, Max: hard}); err != nil {
 			return err
 		}
@@ -100,7 +104,8 @@ func softLimitsAlone(before Limits, lower func(int, unix.Rlimit) error) error {
 	}
 	before.Restore()
 	var now unix.Rlimit
-	if err := unix.Prlimit(0, unix.RLIMIT_FSIZE, nil, &now); err != nil || now.Cur != min(1<<39, before.limits[unix.RLIMIT_FSIZE].Cur) {
+	if err := unix.Prlimit(0, unix.RLIMIT_FSIZE, nil, &now); err != nil ||
+		now.Cur != min(1<<39, before.limits[unix.RLIMIT_FSIZE].Cur) {
 		return fmt.Errorf("limit %+v, %v; want the soft one at the hard one: %w", now, err, errWrong)
 	}
 	return nil

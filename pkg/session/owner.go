@@ -44,13 +44,15 @@ func (s Streams) handOver(uid int) error {
 // address of this host's.
 func unprivilege(fd int) error {
 	const most = 6 // socket(7): more takes cap_net_admin
-	if priority, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY); err == nil && (priority < 0 || priority > most) {
+	if priority, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY); err == nil &&
+		(priority < 0 || priority > most) {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PRIORITY, most); err != nil {
 			return os.NewSyscallError("setsockopt SO_PRIORITY", err)
 		}
 	}
 	// The same bit for both families.
-	if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT); err != nil || on == 0 || !ownAddress(fd) {
+	if on, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT); err != nil || on == 0 ||
+		!ownAddress(fd) {
 		return nil
 	}
 	return os.NewSyscallError("setsockopt IP_TRANSPARENT", unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TRANSPARENT, 0))

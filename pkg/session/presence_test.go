@@ -97,7 +97,8 @@ func TestAVanishedClientIsToldFromOneThatHasSentAll(t *testing.T) {
 				t.Errorf("Attend = %+v, %v; want %+v", status, err, want)
 			}
 			idle, _ := unix.GetsockoptInt(primary, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)
-			if on, _ := unix.GetsockoptInt(primary, unix.SOL_SOCKET, unix.SO_KEEPALIVE); (on == 1 && idle == 10) != tt.probes {
+			on, _ := unix.GetsockoptInt(primary, unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+			if (on == 1 && idle == 10) != tt.probes {
 				t.Errorf("keepalive %d, after %d s; probes wanted: %v", on, idle, tt.probes)
 			}
 			if n, _ := unix.IoctlGetInt(primary, unix.TIOCINQ); n != len("input") {

@@ -110,7 +110,8 @@ func TestStatusSaysWhatTheCommandUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, err := r.Attend(Attention{Stop: noStop(t)})
-	if u := status.Usage; err != nil || u.User+u.System < time.Millisecond || u.User+u.System > patienceOfTests || u.MaxRSS < 100<<10 || u.MaxRSS > 1<<30 {
+	if u := status.Usage; err != nil || u.User+u.System < time.Millisecond ||
+		u.User+u.System > patienceOfTests || u.MaxRSS < 100<<10 || u.MaxRSS > 1<<30 {
 		t.Errorf("usage %+v, %v", u, err)
 	}
 }

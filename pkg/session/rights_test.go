@@ -61,7 +61,8 @@ func TestSignalsAreSentWithTheUsersRightsAndNoMore(t *testing.T) {
 	// And they are given back: this thread is root's again, and nobody can look at it.
 	var ids [3]int
 	ids[0], ids[1], ids[2] = unix.Getresuid()
-	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); ids != [3]int{} || dumpable != 0 || err != nil {
+	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); ids != [3]int{} || dumpable != 0 ||
+		err != nil {
 		t.Errorf("ids %v, dumpable %d (%v) after a signal; want root's, 0", ids, dumpable, err)
 	}
 	all(t, r.primary)
@@ -85,7 +86,8 @@ func TestSignalToTheUsersOwnProcessArrives(t *testing.T) {
 func TestSignalsAreSentInANamespaceOfFewIDs(t *testing.T) {
 	needRoot(t)
 	ids := []syscall.SysProcIDMap{{Size: 1 << 16}}
-	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
+	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids,
+		GidMappingsEnableSetgroups: true}
 	if got := again(t, "few ids", `exec "$0"`, attr); got != "exit 3, ids 0 0 0" {
 		t.Errorf("the command's %s", got)
 	}

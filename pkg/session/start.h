@@ -23,7 +23,10 @@ struct start {
 	int pidfd; /* of the child, close-on-exec */
 };
 
-/* Starts the shell as one vfork(2)-like child. Returns 0 with s->pid, or -1 with s->stage and s->error. */
+/*
+ * Starts the shell as one vfork(2)-like child. Returns 0 with s->pid, or -1 with
+ * s->stage and s->error.
+ */
 int session_start(struct start *s);
 
 #endif

@@ -100,7 +100,9 @@ func TestStartErrorNamesItsStage(t *testing.T) {
 		{"a shell that is no program", shell(file), false, StageShell, unix.ENOEXEC, "Exec format error"},
 		{"a command too long for exec", sh(strings.Repeat("x", 131072)), false, StageShell, unix.E2BIG, "Argument list too long"},
 		{"the id that means no change", sh("echo ran").as(-1), true, StageIdentity, unix.EPERM, "Operation not permitted"},
-		{"the group id that means no change", &Command{Shell: "/bin/sh", Argv: []string{"sh"}, Home: "/", UID: someUID, GID: -1, ChangeIdentity: true}, true, StageIdentity, unix.EPERM, "Operation not permitted"},
+		{"the group id that means no change",
+			&Command{Shell: "/bin/sh", Argv: []string{"sh"}, Home: "/", UID: someUID, GID: -1,
+				ChangeIdentity: true}, true, StageIdentity, unix.EPERM, "Operation not permitted"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.root {
@@ -235,7 +237,8 @@ func TestCommandGetsItsArgumentsAndItsEnvironmentOnly(t *testing.T) {
 }
 
 func TestCommandStartsWithEverySignalAtItsDefaultAndNoneBlocked(t *testing.T) {
-	// As systemd (SIGPIPE), nohup (SIGHUP), an inetd, and a C library that keeps 32 and 33 for itself leave them.
+	// As systemd (SIGPIPE), nohup (SIGHUP), an inetd, and a C library that keeps 32
+	// and 33 for itself leave them.
 	signal.Ignore(unix.SIGPIPE, unix.SIGHUP, unix.SIGUSR1, unix.SIGTSTP)
 	defer signal.Reset(unix.SIGPIPE, unix.SIGHUP, unix.SIGUSR1, unix.SIGTSTP)
 	for _, sig := range []uintptr{33, 64} {
@@ -266,7 +269,8 @@ func TestCommandStartsWithEverySignalAtItsDefaultAndNoneBlocked(t *testing.T) {
 func ignore(t *testing.T, sig uintptr) func() {
 	t.Helper()
 	action, old := [8]uint64{1}, [8]uint64{} // SIG_IGN
-	if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), uintptr(unsafe.Pointer(&old)), 8, 0, 0); e != 0 {
+	if _, _, e := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)),
+		uintptr(unsafe.Pointer(&old)), 8, 0, 0); e != 0 {
 		t.Fatal(e)
 	}
 	return func() {

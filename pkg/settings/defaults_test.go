@@ -24,7 +24,8 @@ func readText(t *testing.T, file string) string {
 
 func TestTheShippedFileShowsEverySettingWithItsDefault(t *testing.T) {
 	shipped := readText(t, "../../packaging/rexecd.toml")
-	if s, from, err := decodeServer(shipped); err != nil || len(from.origins) > 0 || !reflect.DeepEqual(s, DefaultServer()) {
+	if s, from, err := decodeServer(shipped); err != nil || len(from.origins) > 0 ||
+		!reflect.DeepEqual(s, DefaultServer()) {
 		t.Errorf("as it is shipped: %v, %v", err, s)
 	}
 	var from Sources

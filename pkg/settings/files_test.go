@@ -38,7 +38,8 @@ func TestDropInFilesOverrideKeyByKeyInTheOrderOfTheirNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(s.Grace, s.Stderr.MinPort, s.Penalties.Min, s.Penalties.Max, s.Penalties.Exempt), "3s 2 1s 1m0s [192.0.2.2/32]"; got != want {
+	got := fmt.Sprint(s.Grace, s.Stderr.MinPort, s.Penalties.Min, s.Penalties.Max, s.Penalties.Exempt)
+	if want := "3s 2 1s 1m0s [192.0.2.2/32]"; got != want {
 		t.Errorf("got %s; want %s", got, want)
 	}
 	if want := []string{dir + "/main", dir + "/main.d/10-a.toml", dir + "/main.d/20-b.toml"}; fmt.Sprint(from.Files) != fmt.Sprint(want) {
@@ -125,7 +126,8 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 		{"main", "file.d", "open " + dir + "/file.d: not a directory"},
 		{"main", "loop.d", "open " + dir + "/loop.d/a.toml: too many levels of symbolic links"},
 	} {
-		if _, _, err := readServer(dir+"/"+tt.file, dir+"/"+tt.dropIns); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+		if _, _, err := readServer(dir+"/"+tt.file, dir+"/"+tt.dropIns); err == nil ||
+			!strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%s, %s: %v; want %s", tt.file, tt.dropIns, err, tt.want)
 		}
 	}

@@ -37,7 +37,8 @@ func TestAFileThatOthersCanChangeIsReported(t *testing.T) {
 			return first(os.Chown(dir+"/b", stranger, 0), link(dir, dir+"/b/file", 0o644))
 		}, "/b belongs to uid 54321, "},
 		{"a link on the way to the target", func(dir string) error {
-			return first(os.Mkdir(dir+"/c", 0o755), os.Chown(dir+"/c", stranger, 0), os.Symlink("../b/./file", dir+"/c/link"), link(dir, "../c/link", 0o644))
+			return first(os.Mkdir(dir+"/c", 0o755), os.Chown(dir+"/c", stranger, 0),
+				os.Symlink("../b/./file", dir+"/c/link"), link(dir, "../c/link", 0o644))
 		}, "/c belongs to uid 54321, "},
 		{"a link that leads to a good file", func(dir string) error { return link(dir, "../b/file", 0o644) }, ""},
 	} {
@@ -80,7 +81,8 @@ func TestALoopOfLinksIsReported(t *testing.T) {
 	if err := os.Symlink("loop", dir+"/loop"); err != nil {
 		t.Fatal(err)
 	}
-	if got := (Sources{Files: []string{dir + "/loop"}}).Writable(); len(got) != 1 || !strings.Contains(fmt.Sprint(got), "symbolic links") {
+	if got := (Sources{Files: []string{dir + "/loop"}}).Writable(); len(got) != 1 ||
+		!strings.Contains(fmt.Sprint(got), "symbolic links") {
 		t.Errorf("%v", got)
 	}
 }

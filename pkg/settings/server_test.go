@@ -59,13 +59,15 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 		{"\ufeffgrace = 5\n", func(s *Server) { s.Grace = 5 * time.Second }},
 		{"\ufeff# nothing\n", func(*Server) {}},
 		{"[penalties]\nauthfail = 7\nnoauth = 0\ngrace_exceeded = \"8s\"\nprotocol = 86400\nmin = \"1m\"\nmax = \"24h\"\nipv4_bits = 24\nipv6_bits = 56", func(s *Server) {
-			s.Penalties = Penalties{Enabled: true, AuthFail: 7 * time.Second, GraceExceeded: 8 * time.Second, Protocol: 24 * time.Hour,
-				Min: time.Minute, Max: 24 * time.Hour, IPv4Bits: 24, IPv6Bits: 56}
+			s.Penalties = Penalties{Enabled: true, AuthFail: 7 * time.Second, GraceExceeded: 8 * time.Second,
+				Protocol: 24 * time.Hour,
+				Min:      time.Minute, Max: 24 * time.Hour, IPv4Bits: 24, IPv6Bits: 56}
 		}},
 		{"penalties = { enabled = false }", func(s *Server) { s.Penalties.Enabled = false }},
 		{"penalties.enabled = false\npenalties.max = 1", func(s *Server) { s.Penalties.Enabled, s.Penalties.Max = false, time.Second }},
 		{"[penalties]\nexempt = [\"192.0.2.7\", \"10.0.0.0/8\",\n\"2001:db8::/32\"]\nshared = ['::1', '0.0.0.0/0']", func(s *Server) {
-			s.Penalties.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+			s.Penalties.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32"),
+				netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 			s.Penalties.Shared = []netip.Prefix{netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("0.0.0.0/0")}
 		}},
 	} {

@@ -4,7 +4,8 @@
  *   record=FILE   append a line for every call: function, flags, user, rhost, tty, service
  *   fail=CALL     answer PAM_PERM_DENIED to that call (auth, setcred, acct, open, close)
  *   user=NAME     change PAM_USER in every call, or with at=CALL in that one
- *   lower         change PAM_USER to lower case, as pam_winbind's canonical names; with at=CALL in that one
+ *   lower         change PAM_USER to lower case, as pam_winbind's canonical names;
+ *                 with at=CALL in that one
  *   prompts=N     ask for the password N times in auth
  *   want=TEXT     auth_err unless every answer is this text
  *   talk          say several things, and ask, in one call of the conversation

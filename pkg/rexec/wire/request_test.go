@@ -59,7 +59,8 @@ func TestPortIsDecimalAndInRange(t *testing.T) {
 		{"", 0, true}, {"0", 0, true}, {"00000", 0, true}, {"1", 1, true}, {"00080", 80, true}, {"512", 512, true},
 		{"65535", 65535, true}, {"65536", 0, false}, {"99999", 0, false}, {"100000", 0, false},
 		{"000000", 0, true}, {"000080", 80, true}, {"0000001023", 1023, true}, {"00000065535", 65535, true}, {"00000065536", 0, false},
-		{strings.Repeat("0", maxDigits), 0, true}, {strings.Repeat("0", maxDigits-1) + "7", 7, true}, {strings.Repeat("0", maxDigits) + "7", 0, false},
+		{strings.Repeat("0", maxDigits), 0, true}, {strings.Repeat("0", maxDigits-1) + "7", 7, true},
+		{strings.Repeat("0", maxDigits) + "7", 0, false},
 		{strings.Repeat("0", maxDigits+1), 0, false}, {strings.Repeat("0", 1000), 0, false},
 		{"18446744073709551617", 0, false}, {"4294967297", 0, false}, {"000000000018446744073709551617", 0, false}, // 1 with wrap-around
 		{"x", 0, false}, {"-1", 0, false}, {"+5", 0, false}, {"1 2", 0, false}, {" 1", 0, false}, {"1\n", 0, false},
@@ -136,7 +137,8 @@ func TestRefusedPortLeavesNoCopyOfThePassword(t *testing.T) {
 		p := &peekOnly{text: sent}
 		_, err := ReadPort(p)
 		var bad *PortError
-		if errors.As(err, &bad) && bytes.Contains(bad.Sent, []byte("secret")) || bytes.Contains(p.buf[:cap(p.buf)], []byte("secret")) {
+		if errors.As(err, &bad) && bytes.Contains(bad.Sent, []byte("secret")) ||
+			bytes.Contains(p.buf[:cap(p.buf)], []byte("secret")) {
 			t.Errorf("ReadPort(%q) = %v leaves %q", sent, err, p.buf)
 		}
 	}
@@ -221,7 +223,8 @@ func FuzzRequest(f *testing.F) {
 		// Round trip: what was taken is what the fields say, and nothing more.
 		digits, _, _ := bytes.Cut(sent, []byte{0})
 		again := string(digits) + "\x00" + req.User + "\x00" + string(req.Password) + "\x00" + req.Command + "\x00"
-		if string(sent[:w.taken]) != again || strings.TrimLeft(string(digits), "0") != strings.TrimLeft(strconv.Itoa(port), "0") || port > 65535 {
+		if string(sent[:w.taken]) != again ||
+			strings.TrimLeft(string(digits), "0") != strings.TrimLeft(strconv.Itoa(port), "0") || port > 65535 {
 			t.Errorf("took %q; the fields say %q", sent[:w.taken], again)
 		}
 	})

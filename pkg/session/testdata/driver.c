@@ -1,4 +1,7 @@
-/* Drives start.c by itself, for the compiler's sanitizers: what each end of it must leave behind. */
+/*
+ * Drives start.c by itself, for the compiler's sanitizers: what each outcome must
+ * leave behind.
+ */
 #define _GNU_SOURCE
 #include "../start.h"
 
