@@ -39,6 +39,7 @@ lint: $(TOOLS)/staticcheck
 	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*' -not -path './vendor/*')); [ -z "$$out" ] || { echo "gofmt:" $$out >&2; exit 1; }
 	$(GO) vet ./...
 	$(TOOLS)/staticcheck ./...
+	$(GO) test -count=1 ./tests/style
 	shellcheck -S warning $(shell_scripts)
 	shellcheck -s bash $(wildcard packaging/completion/*.bash)
 	$(if $(manuals),mandoc -Tlint -W warning $(manuals))
