@@ -38,7 +38,7 @@ func main() {
 		}
 		os.Exit(exitUsage)
 	case err != nil:
-		// A flag in inetd.conf: descriptor 2 may be the peer, who is not told.
+		// A flag in inetd.conf: descriptor 2 may be the peer, who learns nothing of it.
 		os.Exit(serve(o, err))
 	case o.help:
 		fmt.Print(usage)
@@ -81,7 +81,7 @@ func serve(o options, bad error) int {
 // it, or nil.
 func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	defer func() {
-		// The peer is told nothing of it, and descriptor 2 leads nowhere.
+		// The peer learns nothing of it, and descriptor 2 leads nowhere.
 		if fault := recover(); fault != nil {
 			server.Log.Write(audit.Event{Kind: audit.InternalError, Peer: conn.Peer,
 				Reason: fmt.Errorf("%v: %s", fault, debug.Stack())})

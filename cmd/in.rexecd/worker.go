@@ -41,7 +41,7 @@ func serveAsWorker(o options) int {
 		return exitOK
 	}
 	conn, err := inetd.New(fd)
-	_ = syscall.Close(fd) // conn has its own: held open, the peer would wait for the end of this process
+	_ = syscall.Close(fd) // conn has its own: left open, the peer would wait for the end of this process
 	switch {
 	case errors.Is(err, inetd.ErrGone):
 		log.Write(audit.Event{Kind: audit.ProtocolError, Reason: err})

@@ -12,9 +12,9 @@ import (
 // /proc/PID/cmdline.
 func blank(arg string) {
 	begin := unsafe.StringData(arg)
-	for _, whole := range os.Args {
-		offset := uintptr(unsafe.Pointer(begin)) - uintptr(unsafe.Pointer(unsafe.StringData(whole)))
-		if arg != "" && whole != "" && offset < uintptr(len(whole)) {
+	for _, full := range os.Args {
+		offset := uintptr(unsafe.Pointer(begin)) - uintptr(unsafe.Pointer(unsafe.StringData(full)))
+		if arg != "" && full != "" && offset < uintptr(len(full)) {
 			clear(unsafe.Slice(begin, len(arg)))
 			return
 		}

@@ -72,7 +72,7 @@ func execute(opts *options, who credentials) int {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, opts.timeout)
 		defer cancel()
-		// Last of all, when nobody reads what is to be said about it either.
+		// Last of all, when nobody reads the message about it either.
 		time.AfterFunc(opts.timeout+2*time.Second, func() { os.Exit(exitFailed) })
 	}
 	client := opts.client(who)
@@ -156,7 +156,7 @@ func endedHere(err error) bool {
 	return lost || errors.Is(err, context.DeadlineExceeded)
 }
 
-// leftRunning says what servers do when the client goes.
+// leftRunning warns of what servers do when the client goes.
 func leftRunning(opts *options) {
 	fmt.Fprintf(os.Stderr, "rexec: %s: the command may have been left running\n", opts.host)
 }

@@ -73,26 +73,26 @@ func (m *marker) script() string {
 }
 
 // A filter passes on what is written to it, without markers. Of several
-// markers the last holds: nothing that runs in the command's time comes after
+// markers the last one counts: nothing that runs in the command's time comes after
 // the one that the shell wrote.
 type filter struct {
 	*marker
-	out    io.Writer
-	held   []byte // the end of what came so far, if it could be the marker's begin
-	status int    // of the last marker
-	found  bool
-	off    func() bool // standard error has a connection of its own: markers come there only
+	out      io.Writer
+	buffered []byte // the end of what came so far, if it could be the marker's begin
+	status   int    // of the last marker
+	found    bool
+	off      func() bool // standard error has a connection of its own: markers come there only
 }
 
-// Write holds back only bytes that could be the marker's begin.
+// Write buffers only bytes that could be the marker's begin.
 func (f *filter) Write(p []byte) (int, error) {
 	if f.off != nil && f.off() {
 		return f.out.Write(p)
 	}
 	data := p
-	if len(f.held) > 0 {
-		data = append(f.held, p...)
-		f.held = nil
+	if len(f.buffered) > 0 {
+		data = append(f.buffered, p...)
+		f.buffered = nil
 	}
 	for len(data) > 0 {
 		at, length, status := f.find(data)
@@ -103,7 +103,7 @@ func (f *filter) Write(p []byte) (int, error) {
 		}
 		data = data[at:]
 		if length == 0 {
-			f.held = bytes.Clone(data)
+			f.buffered = bytes.Clone(data)
 			break
 		}
 		f.status, f.found = status, true
@@ -112,13 +112,13 @@ func (f *filter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush passes on what was held back and is not the marker after all.
+// flush passes on what was buffered and is not the marker after all.
 func (f *filter) flush() error {
-	if len(f.held) == 0 {
+	if len(f.buffered) == 0 {
 		return nil
 	}
-	_, err := f.out.Write(f.held)
-	f.held = nil
+	_, err := f.out.Write(f.buffered)
+	f.buffered = nil
 	return err
 }
 

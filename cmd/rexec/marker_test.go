@@ -33,19 +33,19 @@ func TestMarkerIsRemovedHoweverItIsSplit(t *testing.T) {
 	mark := fmt.Sprintf("%s42\n", m.begin)
 	for _, around := range [][2]string{{"", ""}, {"before", ""}, {"before\n", "after\n"}, {"\x1e", "\x1e"},
 		{"\x1erexec ", "x"}, {string(m.begin), "1"}, {string(m.begin) + "x", ""}} {
-		whole := around[0] + mark + around[1]
+		all := around[0] + mark + around[1]
 		want := around[0] + around[1]
-		for i := range len(whole) {
-			for _, j := range []int{i, i + 1, i + 7, len(whole)} {
-				j = min(j, len(whole))
-				if got, status := pass(t, m, whole[:i], whole[i:j], whole[j:]); got != want || status != 42 {
-					t.Fatalf("%q + %q + %q became %q with status %d; want %q, 42", whole[:i], whole[i:j], whole[j:], got, status, want)
+		for i := range len(all) {
+			for _, j := range []int{i, i + 1, i + 7, len(all)} {
+				j = min(j, len(all))
+				if got, status := pass(t, m, all[:i], all[i:j], all[j:]); got != want || status != 42 {
+					t.Fatalf("%q + %q + %q became %q with status %d; want %q, 42", all[:i], all[i:j], all[j:], got, status, want)
 				}
 			}
 		}
-		bytewise := strings.Split(whole, "")
+		bytewise := strings.Split(all, "")
 		if got, status := pass(t, m, bytewise...); got != want || status != 42 {
-			t.Errorf("%q byte by byte became %q with status %d", whole, got, status)
+			t.Errorf("%q byte by byte became %q with status %d", all, got, status)
 		}
 	}
 }
@@ -78,8 +78,8 @@ func TestFilterHoldsNothingBackThatIsNoBeginning(t *testing.T) {
 	}
 	f.Write(append([]byte("x"), m.begin...))
 	f.Write(bytes.Repeat([]byte("1"), 1000))
-	if len(f.held) > 0 {
-		t.Errorf("%d bytes are held back", len(f.held))
+	if len(f.buffered) > 0 {
+		t.Errorf("%d bytes are left in the buffer", len(f.buffered))
 	}
 }
 
@@ -91,9 +91,9 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, after []byte, seed uint64) {
 		m := newMarker()
 		random := rand.New(rand.NewPCG(seed, 0))
-		whole := string(before) + fmt.Sprintf("%s%d\n", m.begin, seed%256) + string(after)
+		all := string(before) + fmt.Sprintf("%s%d\n", m.begin, seed%256) + string(after)
 		var writes []string
-		for rest := whole; rest != ""; {
+		for rest := all; rest != ""; {
 			n := 1 + random.IntN(min(len(rest), 40))
 			writes, rest = append(writes, rest[:n]), rest[n:]
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // The parser is our own. The library at hand, git-lfs/go-netrc, knows neither
-// "passwd" nor quotes nor escapes, cannot tell an empty password from none,
+// "passwd" nor quotes nor escapes, cannot distinguish an empty password from none,
 // and takes a password that begins with # for a comment; all of these are in
 // the files that BSD's and AIX' rexec read.
 

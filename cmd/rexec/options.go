@@ -90,7 +90,7 @@ func optionTable() []option {
 
 // parseArgs reads options, the host, more options, and the command with all
 // that belongs to it. Its words are joined by single spaces and not quoted, as
-// every rexec does: the remote shell takes them apart again.
+// every rexec does: the remote shell splits them again.
 func parseArgs(argv []string) (options, error) {
 	var o options
 	table := optionTable()

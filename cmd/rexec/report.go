@@ -10,7 +10,7 @@ import (
 	"rexecd/pkg/rexec"
 )
 
-// report says what went wrong in words that help, and gives the exit status.
+// report prints what went wrong in words that help, and returns the exit status.
 func report(ctx context.Context, opts *options, err error) int {
 	status := exitFailed
 	if _, ok := as[*rexec.RefusedError](err); ok && !opts.status {
@@ -26,8 +26,8 @@ func report(ctx context.Context, opts *options, err error) int {
 
 const hintFirewall = "a firewall or address translation may be in the way of the stderr connection: -a does without it, --stderr-port chooses its port"
 
-// explain says what went wrong, and what can be done about it where there is
-// something. The host's name is said by the caller.
+// explain describes what went wrong, and what can be done about it where there is
+// something. The caller prints the host's name.
 func explain(ctx context.Context, opts *options, err error) (text, hint string) {
 	dial, hasDial := as[*rexec.DialError](err)
 	if refused, ok := as[*rexec.RefusedError](err); ok {
@@ -101,7 +101,7 @@ func listened(opts *options, dial *rexec.DialError) string {
 	}
 }
 
-// timedOut says which limit it was.
+// timedOut names the limit that was exceeded.
 func timedOut(ctx context.Context, opts *options, err error) string {
 	var dial *rexec.DialError
 	switch {

@@ -12,7 +12,7 @@ import (
 // environment variable and no option bypasses it.
 const settingsFile = "/etc/rexec.toml"
 
-// complete fills in from the settings what the command line did not say.
+// complete fills in from the settings what the command line left open.
 func (o *options) complete(set *settings.Client) {
 	o.connectTimeout = cmp.Or(o.connectTimeout, set.ConnectTimeout)
 	o.timeout = cmp.Or(o.timeout, set.Timeout)

@@ -20,7 +20,7 @@ connections
                            accept the second connection from there, too
       --stderr-port N[-M]  ports for the second connection
   -t, --connect-timeout T  limit until the command runs (60): seconds, or 1m30s
-  -T, --timeout T          limit for the whole run (none)
+  -T, --timeout T          limit for the entire run (none)
   -q, --quirk LIST         no-status late-stderr status-on-primary
                            status-on-stderr bsd-signals
 

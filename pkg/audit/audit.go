@@ -29,7 +29,7 @@ type Kind int
 // The kinds of records.
 const (
 	Accepted      Kind = iota // the password was right and the account may come in
-	Failed                    // the password was not proven
+	Failed                    // the password was not right
 	Refused                   // it was, and still there is no command
 	Closed                    // the command has ended
 	ProtocolError             // the peer did not speak the protocol to its end
@@ -38,7 +38,7 @@ const (
 	Penalised                 // the peer's source has to wait for earlier failures
 )
 
-// kinds holds the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
+// kinds lists the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
 // syslog(3) severity of each kind. The ids never change.
 var kinds = [...]struct {
 	id, outcome string
@@ -114,7 +114,7 @@ func (e *Event) Message() string {
 }
 
 // Bounds of what a record takes from elsewhere, in bytes. Names are longer in no
-// account, and the command's is the protocol's own. A reason may hold the text of
+// account, and the command's is the protocol's own. A reason may contain the text of
 // a PAM module, of a file, or the stack of a crash.
 const (
 	maxName    = 256
@@ -193,7 +193,7 @@ func quote(s string) string {
 }
 
 // quoteCommand quotes a command, without the end of a long one: syslog servers
-// cut lines at some kilobytes. REXEC_COMMAND in the journal holds all of it.
+// cut lines at some kilobytes. REXEC_COMMAND in the journal has all of it.
 func quoteCommand(s string) string {
 	const most = 1024
 	if len(s) <= most {

@@ -36,8 +36,9 @@ func TestTheCommandIsLoggedOnlyOnceTheUserIsProven(t *testing.T) {
 	for kind := range kinds {
 		(&Log{system: got.system}).Write(Event{Kind: Kind(kind), User: "alice", Peer: peer4, Reason: errWhy, Command: "id"})
 		_, logged := parse(t, got.next(t))["REXEC_COMMAND"]
-		if proven := Kind(kind) == Accepted || Kind(kind) == Refused || Kind(kind) == Closed; logged != proven {
-			t.Errorf("kind %d: command logged = %v; want %v", kind, logged, proven)
+		authenticated := Kind(kind) == Accepted || Kind(kind) == Refused || Kind(kind) == Closed
+		if logged != authenticated {
+			t.Errorf("kind %d: command logged = %v; want %v", kind, logged, authenticated)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (m *Messages) Write(line []byte) (int, error) {
 }
 
 // print writes to standard error and reports whether it was taken. A pipe that
-// nobody empties, or a terminal that is stopped, would hold a plain write for
+// nobody empties, or a terminal that is stopped, would block a plain write for
 // ever.
 func (m *Messages) print(line string) bool {
 	if !Readable(m.Stderr) {

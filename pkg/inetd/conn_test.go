@@ -159,9 +159,9 @@ func TestWriteSendsAllToASlowReader(t *testing.T) {
 // what it had not yet sent of the output is thrown away.
 func TestLingerKeepsTheTextThatAPlainCloseLoses(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		end   func(c *Conn)
-		whole bool
+		name     string
+		end      func(c *Conn)
+		complete bool
 	}{
 		{"Linger", func(c *Conn) { c.Linger(patience, 64<<20) }, true},
 		{"Close", func(c *Conn) { c.Close() }, false},
@@ -185,14 +185,14 @@ func TestLingerKeepsTheTextThatAPlainCloseLoses(t *testing.T) {
 				defer close(done)
 				tt.end(c)
 			}()
-			if !tt.whole {
+			if !tt.complete {
 				<-done
 			}
 			got, err := io.ReadAll(client)
 			client.Close()
 			<-done
-			if whole := err == nil && bytes.Equal(got, text); whole != tt.whole {
-				t.Errorf("the peer got %d of %d bytes, %v; want all of them: %v", len(got), len(text), err, tt.whole)
+			if complete := err == nil && bytes.Equal(got, text); complete != tt.complete {
+				t.Errorf("the peer got %d of %d bytes, %v; want all of them: %v", len(got), len(text), err, tt.complete)
 			}
 			if c.Fd() != -1 {
 				t.Errorf("the connection is still open")

@@ -21,7 +21,7 @@ type endpoint struct {
 //
 // It asks sock_diag(7), or reads a list on a kernel without: the first is known to
 // be there. Which of the two it is must not depend on the second: reading the list
-// takes longer, and that would tell the peer.
+// takes longer, and the peer would notice.
 func lookup(local, remote netip.AddrPort, port int) (connected, listener endpoint) {
 	find := diag
 	if connected = find(local, remote); connected == (endpoint{}) {

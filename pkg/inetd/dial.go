@@ -60,7 +60,7 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	return d, nil
 }
 
-// connect bounds a blocking connect(2) with SO_SNDTIMEO, as socket(7) says, and
+// connect bounds a blocking connect(2) with SO_SNDTIMEO, as in socket(7), and
 // takes the bound off again: the command inherits the socket.
 func (c *Conn) connect(from, to unix.Sockaddr, until time.Time) error {
 	// No port of its own before connect, so that many connections back can share
@@ -84,7 +84,7 @@ func (c *Conn) connect(from, to unix.Sockaddr, until time.Time) error {
 			tv = unix.Timeval{}
 			return os.NewSyscallError("setsockopt SO_SNDTIMEO", unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv))
 		case unix.EINTR:
-		case unix.EINPROGRESS, unix.EALREADY: // what the kernel says when the time is up
+		case unix.EINPROGRESS, unix.EALREADY: // what the kernel returns when the time is up
 			if time.Until(until) <= 0 {
 				return os.NewSyscallError("connect", unix.ETIMEDOUT)
 			}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Handed tells whether the process seems to have been started by a super-server:
+// Handed reports whether the process seems to have been started by a super-server:
 // with sockets by LISTEN_FDS, or with a TCP connection as descriptor 0.
 func Handed() bool {
 	if listenFds() > 0 {
@@ -35,7 +35,7 @@ const listenFdsStart = 3
 
 // listenFds is how many sockets were passed to this very process, as
 // sd_listen_fds(3) counts them. It is what go-systemd's activation.Files does,
-// which a test holds it against; that package brings crypto/tls and net/url
+// which a test compares it with; that package brings crypto/tls and net/url
 // along, a quarter of a millisecond in every process.
 func listenFds() int {
 	if pid, err := strconv.Atoi(os.Getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
@@ -59,7 +59,7 @@ func Listeners() ([]int, error) {
 	for from := first; from < first+n; from++ {
 		if on, err := unix.GetsockoptInt(from, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
 			if from == 0 {
-				return nil, nil // a terminal, say
+				return nil, nil // a terminal, for example
 			}
 			return nil, fmt.Errorf("descriptor %d is not a listening socket: use Accept=no in the socket unit", from)
 		}

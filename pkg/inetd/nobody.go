@@ -39,7 +39,7 @@ func withFsids(uids, gids []uint32, f func()) {
 			panic(fmt.Sprintf("take file system ids %d and %d back", uid, gid)) // nothing here is meant to go on as another
 		}
 		if changedUID || changedGID {
-			// Each change of ids sets this to what fs.suid_dumpable says; it
+			// Each change of ids sets this to the value of fs.suid_dumpable; it
 			// keeps the process's memory, which is root's, from everybody.
 			_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 		}

@@ -35,7 +35,7 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 	}
 	// A process that is not dumpable is root's in /proc, whoever's it is.
 	for _, owner := range []uint32{peer.uid, 0} {
-		held := false
+		occupied := false
 		for _, p := range processes(owner) {
 			if time.Now().After(until) {
 				return unix.ETIMEDOUT
@@ -46,10 +46,10 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 			case listener.inode != 0 && sockets[listener.inode]:
 				return nil
 			default:
-				held = true // by a child of the peer's, perhaps: on to the next
+				occupied = true // by a child of the peer's, perhaps: on to the next
 			}
 		}
-		if held {
+		if occupied {
 			return unix.ECONNREFUSED
 		}
 	}
@@ -103,7 +103,7 @@ type process struct {
 	uid, gid uint32
 }
 
-// processes are the owners', the youngest first, as far as their numbers say: a
+// processes are the owners', the youngest first, as far as their numbers show: a
 // client is younger than most.
 func processes(owners ...uint32) (list []process) {
 	entries, _ := os.ReadDir("/proc")

@@ -9,27 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Release gives up this process's hold on connections that the command has
+// A Release gives up this process's share of connections that the command has
 // used, once the peer has acknowledged all that was written to them. A close
 // before that is met by the peer's next byte of input, or by one that nobody has
 // read, with a reset, and the kernel throws the rest of the output away.
 //
-// A process of the user's can hold a socket's lock for as long as it likes: by
+// A process of the user's can keep a socket's lock for as long as it likes: by
 // sending from memory whose pages are in a file system of the user's own. So what
 // takes that lock is done by other goroutines, and without Shutdown nothing is.
 type Release struct {
-	// Shutdown ends the connections for everybody who still holds them, after
+	// Shutdown ends the connections for everybody who still has them, after
 	// their output, and drops the input. Without, input is left alone: it may be
 	// a background child's.
 	Shutdown bool
-	// Stop, unless 0, is a descriptor that is readable once this process is told to
-	// stop. Then, or if Stopped says that it was told before, the wait is short.
+	// Stop, unless 0, is a descriptor that is readable once this process is asked to
+	// stop. Then, or if Stopped is set because it was asked before, the wait is short.
 	Stop    int
 	Stopped bool
 
 	stall time.Duration // ends the wait; 0 is stallTime
-	held  []*Conn
-	shut  []*shutting // with Shutdown, one for each of held
+	conns []*Conn
+	shut  []*shutting // with Shutdown, one for each of conns
 }
 
 const (
@@ -50,11 +50,11 @@ const (
 func (r *Release) Begin(conns ...*Conn) {
 	for _, c := range conns {
 		if c != nil && c.fd >= 0 {
-			r.held = append(r.held, c)
+			r.conns = append(r.conns, c)
 		}
 	}
 	if r.Shutdown {
-		for _, c := range r.held {
+		for _, c := range r.conns {
 			r.shut = append(r.shut, c.shutDown())
 		}
 		return
@@ -79,7 +79,7 @@ func (r *Release) Finish() {
 		s.enough.Store(true)
 	}
 	late = time.Now().Add(releaseTime)
-	for i, c := range r.held {
+	for i, c := range r.conns {
 		switch {
 		case c.fd < 0:
 		case r.Shutdown && !r.shut[i].over.wait(time.Until(late)), c.lingers() && !c.unlinger():
@@ -111,10 +111,10 @@ func (r *Release) wait(d time.Duration) bool {
 	case r.Stopped:
 		until = progress.Add(releaseTime)
 	}
-	before := make([]int, len(r.held))
+	before := make([]int, len(r.conns))
 	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		left := 0
-		for i, c := range r.held {
+		for i, c := range r.conns {
 			n := c.unacknowledged()
 			if n < before[i] {
 				progress = time.Now()
@@ -236,7 +236,7 @@ func (c *Conn) unlinger() bool {
 }
 
 // interrupted calls f, and should it take longer than releaseTime ends what the
-// kernel lets it wait for there: others hold the connection as well and may set
+// kernel lets it wait for there: others have the connection as well and may set
 // SO_LINGER again just now. A signal ends that wait and nothing else.
 func (c *Conn) interrupted(f func()) {
 	runtime.LockOSThread()

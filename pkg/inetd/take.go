@@ -19,7 +19,7 @@ const highFd = 10
 // (rexecd(8), step 1), so that nothing that this process or a PAM module prints
 // can reach the peer.
 //
-// An error says what was there instead and what to do; then nothing was moved.
+// An error names what was there instead and what to do; then nothing was moved.
 func Take() (*Conn, error) {
 	from := 0
 	switch n := listenFds(); {

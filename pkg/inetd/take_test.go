@@ -180,19 +180,19 @@ func TestConnectionIsTakenOffTheStandardDescriptors(t *testing.T) {
 			if err := unix.SetNonblock(int(server.Fd()), tt.nonblocking); err != nil {
 				t.Fatal(err)
 			}
-			said := make(chan string)
+			sent := make(chan string)
 			go func() {
 				buf := make([]byte, 100)
 				n, _ := io.ReadFull(client, buf)
 				client.Close()
-				said <- string(buf[:n])
+				sent <- string(buf[:n])
 			}()
 			r := super(t, tt.fds(server), tt.env...)
 			if r.Err != "" || !r.Handed {
 				t.Fatalf("Take: %q; Handed() = %v", r.Err, r.Handed)
 			}
 			server.Close()
-			if got := <-said; got != "taken" {
+			if got := <-sent; got != "taken" {
 				t.Errorf("the peer got %q; want %q and nothing of what the process printed", got, "taken")
 			}
 			peer, local := client.LocalAddr().(*net.TCPAddr).AddrPort(), client.RemoteAddr().(*net.TCPAddr).AddrPort()

@@ -2,7 +2,7 @@
  * libpam sleeps at the end of pam_authenticate for as long as its modules asked
  * for with pam_fail_delay(3), unless the application takes over the sleeping.
  * This one does, and does not sleep: how long a module asks for depends on the
- * module that refused, and so would tell the peer why. The server gives every
+ * module that refused, and so would show the peer why. The server gives every
  * refusal one delay of its own.
  */
 #include "delay.h"

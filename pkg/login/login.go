@@ -16,7 +16,7 @@ import (
 	"github.com/msteinert/pam/v2"
 )
 
-// Config says which PAM stack is run.
+// Config selects the PAM stack.
 type Config struct {
 	Service string // the file in /etc/pam.d
 	ConfDir string // another directory than /etc/pam.d; for tests
@@ -185,7 +185,7 @@ func (l *Login) Account(nullok bool) error {
 // the process's groups before, because pam_group adds to them.
 func (l *Login) Open() error {
 	// For modules that look at it (pam_systemd): not a user at a terminal, who
-	// would be told of shutdowns and counted as idle.
+	// would be warned of shutdowns and counted as idle.
 	if err := l.tx.PutEnv("XDG_SESSION_CLASS=background"); err != nil {
 		return &Error{Call: "putenv", Status: err}
 	}

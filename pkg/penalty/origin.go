@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// An origin is what a penalty holds for: a source, or one user behind a shared
+// An origin is what a penalty applies to: a source, or one user behind a shared
 // source.
 //
 // Many users come from the address of a proxy, a gateway or a mainframe, and if
@@ -57,7 +57,7 @@ func fold(user string) string {
 }
 
 // foldBytes does the same for ASCII alone: in an older encoding, such as Latin-1,
-// the other bytes are letters that must stay apart.
+// the other bytes are letters that must stay distinct.
 func foldBytes(user string) string {
 	var b []byte
 	for _, c := range []byte(user) {

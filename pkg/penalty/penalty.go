@@ -1,5 +1,5 @@
 // Package penalty makes sources of failed logins wait, as OpenSSH's
-// PerSourcePenalties does, but without a daemon: one small file under /run holds
+// PerSourcePenalties does, but without a daemon: one small file under /run keeps
 // the sources' failures, and the process of each connection reads it for itself.
 //
 // A penalty is time. Each failure adds some, and the time expires by itself. A
@@ -18,7 +18,7 @@ type Kind uint8
 
 // The kinds; the names are those of the settings.
 const (
-	AuthFail      Kind = iota // the password was not proven
+	AuthFail      Kind = iota // the password was not right
 	NoAuth                    // the connection ended before the request did
 	GraceExceeded             // the grace time was over before the command ran
 	Protocol                  // the peer violated the protocol
@@ -32,7 +32,7 @@ func (k Kind) String() string {
 	return [...]string{"authfail", "noauth", "grace_exceeded", "protocol"}[k]
 }
 
-// A Table holds the rules of the penalties and the place of their state.
+// A Table has the rules of the penalties and the place of their state.
 type Table struct {
 	Dir    string               // directory of the state, made when the first penalty is given
 	Amount [kinds]time.Duration // of one failure, by Kind; zero: none
@@ -69,7 +69,7 @@ func (p *Penalty) String() string {
 	return fmt.Sprintf("penalty of %s for %v, %v left", p.Origin(), p.Last, p.Left.Round(time.Second))
 }
 
-// Check returns the active penalty that holds for the user at a peer's address,
+// Check returns the active penalty that applies to the user at a peer's address,
 // nil if there is none. The user name is as the peer sent it, and empty while it
 // is not known yet. It matters for shared sources only, which have no penalty
 // without it. Check waits for no lock.

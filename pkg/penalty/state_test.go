@@ -128,15 +128,15 @@ func TestATruncatedStateIsNoPenaltyAndIsRepaired(t *testing.T) {
 	table := newTable(t.TempDir())
 	fail(t, table, "192.0.2.1", AuthFail, 4)
 	path := filepath.Join(table.Dir, stateName)
-	whole, err := os.ReadFile(path)
+	all, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 1, 16, 39, 40, 41, 4095, 4096, len(whole) - 1, len(whole)} {
-		if err := os.WriteFile(path, whole[:n], 0o600); err != nil {
+	for _, n := range []int{0, 1, 16, 39, 40, 41, 4095, 4096, len(all) - 1, len(all)} {
+		if err := os.WriteFile(path, all[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := refused(t, table, "192.0.2.1"), n == len(whole); got != want {
+		if got, want := refused(t, table, "192.0.2.1"), n == len(all); got != want {
 			t.Errorf("cut to %d bytes: refused = %v; want %v", n, got, want)
 		}
 		fail(t, table, "192.0.2.1", AuthFail, 4)
@@ -150,10 +150,10 @@ func TestAnyBitFlippedInASlotIsNoPenalty(t *testing.T) {
 	table := newTable(t.TempDir())
 	fail(t, table, "192.0.2.1", AuthFail, 4)
 	path := filepath.Join(table.Dir, stateName)
-	whole, _ := os.ReadFile(path)
-	at := bytes.LastIndex(whole, []byte{0xff, 0xff, 192, 0, 2, 1}) - 10
+	all, _ := os.ReadFile(path)
+	at := bytes.LastIndex(all, []byte{0xff, 0xff, 192, 0, 2, 1}) - 10
 	for bit := range slotSize * 8 {
-		bad := bytes.Clone(whole)
+		bad := bytes.Clone(all)
 		bad[at+bit/8] ^= 1 << (bit % 8)
 		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)

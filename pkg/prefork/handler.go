@@ -14,7 +14,7 @@ type handler struct {
 	pidfd   int
 	control int // -1 once it has its connection
 	busy    bool
-	retired bool      // told to go as soon as it has nothing to do
+	retired bool      // asked to end as soon as it has nothing to do
 	refused bool      // its connection is refused, which is no session
 	due     time.Time // when it must wait for connections or, retired, have ended; zero: whenever
 	source  netip.Prefix
@@ -32,7 +32,7 @@ func (s *Supervisor) patience() time.Duration {
 	return mostStartTime
 }
 
-// retire tells the handlers that wait to go. One that has accepted a connection
+// retire asks the handlers that wait to end. One that has accepted a connection
 // at this moment serves it.
 func (s *Supervisor) retire() {
 	for _, h := range s.handlers {
@@ -59,7 +59,7 @@ func (s *Supervisor) kill(h *handler) {
 	_ = unix.PidfdSendSignal(h.pidfd, unix.SIGKILL, nil, 0) // fails only if it has ended
 }
 
-// readReport reads what a handler without a connection has to say.
+// readReport reads the reports of a handler without a connection.
 func (s *Supervisor) readReport(h *handler) {
 	var buf [64]byte
 	for h.control >= 0 {

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 // plainly accepts with the ids that the process has.
 func plainly(f func()) { f() }
 
-// A visit is a connection and what its handler said.
+// A visit is a connection and what its handler sent.
 type visit struct {
 	net.Conn
 	pid    int // 0: closed without a word
@@ -174,7 +174,7 @@ func TestJudge(t *testing.T) {
 		{"as many as may be", 2, 0, 0, 0, 2, refuse, 1},
 		{"refused ones alone", 0, half, half, 0, 2, serve, 0},
 		{"refused ones and one session", 1, half, half, 0, 2, serve, 0},
-		{"the source's last that is told why", 2, half - 1, 0, 0, 2, refuse, 2},
+		{"the source's last that is refused", 2, half - 1, 0, 0, 2, refuse, 2},
 		{"the source's first that is not", 2, half, 0, 0, 2, drop, 0},
 		{"the last beside another source", 2, 0, most - 1, 0, 2, refuse, 2},
 		{"the first that is not, beside another source", 2, 0, most, 0, 2, drop, 0},
@@ -241,7 +241,7 @@ func TestWhatAHandlerServesThatWasToldToGoIsASession(t *testing.T) {
 	}
 	s.readReport(h)
 	if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
-		t.Errorf("it was told something: %d, %v", n, err)
+		t.Errorf("it was sent something: %d, %v", n, err)
 	}
 	if got := s.sessions(from); got != 2 {
 		t.Errorf("sessions = %d; want 2", got)

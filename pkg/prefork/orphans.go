@@ -11,7 +11,7 @@ import (
 const orphansEvery = time.Second
 
 // reapOrphans does what falls to process 1 of a container: processes that
-// commands have left behind have become its children.
+// commands have left running have become its children.
 func (s *Supervisor) reapOrphans() {
 	for {
 		var info unix.Siginfo

@@ -12,7 +12,7 @@ import (
 
 // startWorker starts a handler that will wait for its connection.
 func (s *Supervisor) startWorker() error {
-	// A socket that keeps messages apart, and whose end is the end of the other process.
+	// A socket that keeps message boundaries, and whose end is the end of the other process.
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("start handler: %w", os.NewSyscallError("socketpair", err))
@@ -93,7 +93,7 @@ func (s *Supervisor) start(argv []string, fds []int) (*handler, error) {
 	return h, nil
 }
 
-// handlerEnv leaves out what systemd said to the supervisor alone.
+// handlerEnv leaves out what systemd meant for the supervisor alone.
 func handlerEnv(env []string) []string {
 	var kept []string
 	for _, v := range env {

@@ -3,8 +3,8 @@
 // then off the path of every client.
 //
 // The supervisor accepts (with Idle 0) or lets its handlers accept, counts, and
-// starts processes. It reads not one byte of a peer, knows no account, and no
-// death of a handler is its own.
+// starts processes. It reads no peer data, knows no accounts, and survives
+// the death of any handler.
 package prefork
 
 import (
@@ -53,7 +53,7 @@ const (
 	mostBackOff  = 10 * time.Second
 )
 
-// Run supervises until it is told to stop. Commands that run then go on: each
+// Run supervises until a signal stops it. Commands that run then go on: each
 // has its own handler, which needs no supervisor.
 func (s *Supervisor) Run() error {
 	for _, fd := range s.Listeners {
@@ -88,9 +88,9 @@ func (s *Supervisor) fill() {
 
 // wait waits for the next event and deals with it.
 func (s *Supervisor) wait() error {
-	held := time.Until(s.notUntil) // looked at once: it ends while this runs
-	fds, act := s.watch(held)
-	if _, err := unix.Poll(fds, s.timeout(held)); err != nil && err != unix.EINTR {
+	blockedFor := time.Until(s.notUntil) // looked at once: it ends while this runs
+	fds, act := s.watch(blockedFor)
+	if _, err := unix.Poll(fds, s.timeout(blockedFor)); err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
 	}
 	if s.Alive != nil {
@@ -110,12 +110,12 @@ func (s *Supervisor) wait() error {
 
 // watch is what wait polls, and what to do about each. Nothing in it that is not
 // watched: poll(2) takes no more entries than this process may have descriptors.
-func (s *Supervisor) watch(held time.Duration) (fds []unix.PollFd, act []func()) {
+func (s *Supervisor) watch(blockedFor time.Duration) (fds []unix.PollFd, act []func()) {
 	add := func(fd int, do func()) {
 		fds, act = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}), append(act, do)
 	}
 	add(s.Signals, s.readSignal)
-	if s.Idle == 0 && s.hasCapacity() && held <= 0 { // else the handlers accept, or nobody does for now
+	if s.Idle == 0 && s.hasCapacity() && blockedFor <= 0 { // else the handlers accept, or nobody does for now
 		for _, fd := range s.Listeners {
 			add(fd, func() { s.accept(fd) })
 		}
@@ -124,21 +124,21 @@ func (s *Supervisor) watch(held time.Duration) (fds []unix.PollFd, act []func())
 		if h.control >= 0 {
 			add(h.control, func() { s.readReport(h) })
 		}
-		add(h.pidfd, func() { s.reap(h) }) // what it said before its end comes first
+		add(h.pidfd, func() { s.reap(h) }) // what it reported before its end comes first
 	}
 	return fds, act
 }
 
 // timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
-// held is how long no handler may be started.
-func (s *Supervisor) timeout(held time.Duration) int {
+// blockedFor is how long no handler may be started.
+func (s *Supervisor) timeout(blockedFor time.Duration) int {
 	t := time.Duration(-1)
 	if s.AliveEvery > 0 {
 		t = s.AliveEvery
 	}
-	if wanted := s.idle() < s.Idle && s.hasCapacity(); held > 0 || wanted {
-		if held = max(held, 0); t < 0 || held < t {
-			t = held
+	if wanted := s.idle() < s.Idle && s.hasCapacity(); blockedFor > 0 || wanted {
+		if blockedFor = max(blockedFor, 0); t < 0 || blockedFor < t {
+			t = blockedFor
 		}
 	}
 	for _, h := range s.handlers {

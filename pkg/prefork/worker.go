@@ -53,7 +53,7 @@ func NewWorker(listeners int) (*Worker, error) {
 // without having served. Sockets are accepted inside asNobody.
 func (w *Worker) Accept(asNobody func(func())) (fd int, served bool, err error) {
 	defer w.close()
-	// Only now may the supervisor count on this handler. If that has gone, epoll tells.
+	// Only now may the supervisor count on this handler. If that has gone, epoll reports it.
 	_, _ = unix.Write(controlFd, []byte(ready))
 	events := make([]unix.EpollEvent, 4)
 	for {
@@ -99,29 +99,29 @@ func passing(err error) bool {
 	return false
 }
 
-// announce tells the supervisor that this handler is busy, and with whom.
+// announce reports to the supervisor that this handler is busy, and with whom.
 func announce(peer unix.Sockaddr) (verdict byte, err error) {
 	if _, err := unix.Write(controlFd, []byte(source(peer).String())); err != nil {
 		return serve, nil // the supervisor has gone since: no limits, and no reason to drop the peer
 	}
-	var said [1]byte
+	var answer [1]byte
 	for {
-		n, err := unix.Read(controlFd, said[:])
+		n, err := unix.Read(controlFd, answer[:])
 		switch {
 		case err == unix.EINTR:
 		case err != nil || n == 0:
 			return serve, nil
-		case said[0] == serve, said[0] == refuse, said[0] == drop:
-			return said[0], nil
+		case answer[0] == serve, answer[0] == refuse, answer[0] == drop:
+			return answer[0], nil
 		default:
-			return 0, fmt.Errorf("unknown verdict %q of the supervisor", said)
+			return 0, fmt.Errorf("unknown verdict %q of the supervisor", answer)
 		}
 	}
 }
 
 // close closes the listening sockets: a command that runs for days must not keep
-// the port open after the service has stopped. Nor has the supervisor anything to
-// hear from a handler with a connection.
+// the port open after the service has stopped. Nor has a handler with a connection
+// anything to report.
 func (w *Worker) close() {
 	unix.Close(controlFd)
 	for _, fd := range w.listeners {

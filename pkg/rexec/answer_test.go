@@ -51,7 +51,7 @@ func given(s *stream) string {
 	if s.first != nil {
 		return string((<-s.first).data)
 	}
-	return string(s.held)
+	return string(s.buffered)
 }
 
 // FuzzAnswer plays any two connections to the reader of status and

@@ -1,4 +1,4 @@
-// Package rexec is a client of rexec(3), shaped like os/exec: a Client says which
+// Package rexec is a client of rexec(3), shaped like os/exec: a Client names the
 // server to use, a Session is one command. The protocol itself is package wire.
 package rexec
 
@@ -12,13 +12,13 @@ import (
 	"rexecd/pkg/rexec/wire"
 )
 
-// Timeouts that apply where a Client does not say.
+// Timeouts that apply where a Client sets none.
 const (
 	DefaultTimeout       = 60 * time.Second // as long as servers wait for a login
 	DefaultStderrTimeout = 15 * time.Second // GNU's client gives up after 5 s, BSD's never
 )
 
-// A Client says which server to use and who to be there. It holds no
+// A Client names the server and the user to be there. It keeps no
 // connection: rexec has one connection (or two) for each command, so one
 // Client serves any number of Sessions, also at once.
 type Client struct {
@@ -32,7 +32,7 @@ type Client struct {
 	// server's status byte, retries included. 0: DefaultTimeout; < 0: no limit.
 	Timeout time.Duration
 
-	// Stderr says whether the server is to make a second connection for the
+	// Stderr determines whether the server is to make a second connection for the
 	// command's standard error. Without it the command's standard error comes
 	// mixed into its output, and no signal can be sent.
 	Stderr StderrMode
@@ -54,12 +54,12 @@ type Client struct {
 	// Quirks of this server.
 	Quirks Quirks
 
-	// Trace, if set, is told each step of the protocol in one line. The
+	// Trace, if set, gets each step of the protocol in one line. The
 	// password is never among them. Calls may come from several goroutines.
 	Trace func(step string)
 }
 
-// StderrMode says whether to have a stderr connection.
+// StderrMode is whether to have a stderr connection.
 type StderrMode int
 
 const (
@@ -71,14 +71,14 @@ const (
 // A PortRange is the ports from First to Last.
 type PortRange struct{ First, Last int }
 
-// Quirks are the ways of servers that cannot be told from the bytes they
+// Quirks are the ways of servers that do not show in the bytes they
 // send. All others are noticed without being asked for.
 type Quirks struct {
 	// NoStatus: the server sends no status byte at all, as NuttX does; all
 	// that comes on the primary connection is the command's.
 	NoStatus bool
 	// LateStderr: the server connects for stderr only after it has read
-	// the password, as OpenBSD and netkit 0.09 do. The whole request is
+	// the password, as OpenBSD and netkit 0.09 do. The complete request is
 	// sent at once then.
 	LateStderr bool
 	// StatusOnPrimary: a NUL on the stderr connection is never the status

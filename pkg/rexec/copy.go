@@ -9,7 +9,7 @@ import (
 // A streamEnd is how one direction of output came to its end.
 type streamEnd struct {
 	bytes   int64
-	refusal []byte // the whole stream reads as a refusal in-band
+	refusal []byte // the complete stream reads as a refusal in-band
 	cut     bool   // ended from this side
 	err     error
 }

@@ -14,7 +14,7 @@ import (
 // A RefusedError is the server's no: it answered, and will not run the
 // command.
 type RefusedError struct {
-	// Text is what the server said, without status byte and line end. It is
+	// Text is what the server sent, without status byte and line end. It is
 	// empty when the server closed the connection without a word, as
 	// Debian's netkit does when PAM refuses.
 	Text string
@@ -42,13 +42,13 @@ func (e *RefusedError) Reason() string {
 	return text
 }
 
-// aboutStderr reports whether the server said that it has no way to the stderr
+// aboutStderr reports whether the refusal is that there is no way to the stderr
 // port, or does not go there.
 func (e *RefusedError) aboutStderr() bool {
 	return strings.Contains(strings.ToLower(e.Text), "stderr") || e.CannotConnect()
 }
 
-// CannotConnect reports whether the server said that it could not connect to
+// CannotConnect reports whether the server could not connect to
 // the stderr port.
 func (e *RefusedError) CannotConnect() bool {
 	text := strings.ToLower(e.Text)
@@ -75,7 +75,7 @@ func isMessageNumber(word string) bool {
 	return true
 }
 
-// A DialError says that no connection came about: the primary one, or the
+// A DialError is a connection that did not come about: the primary one, or the
 // stderr connection that the server should have made. No command was run.
 type DialError struct {
 	Addr   string // where to, "host:port"; for the stderr connection the address listened on
@@ -99,7 +99,7 @@ func (e *DialError) Error() string {
 	return fmt.Sprintf("connect to %s: %s", e.Addr, Cause(e.Err))
 }
 
-// Cause is what the system says of a failed connection, without the calls and
+// Cause is the system's error of a failed connection, without the calls and
 // addresses that package net puts before it.
 func Cause(err error) string {
 	var number syscall.Errno
@@ -153,7 +153,7 @@ func (t triedAddresses) Unwrap() []error {
 
 func (e *DialError) Unwrap() error { return e.Err }
 
-// A ProtocolError says that the peer does not keep to the protocol of
+// A ProtocolError is a peer that does not follow the protocol of
 // rexecd(8), or that the connection broke.
 type ProtocolError struct {
 	Doing string // what the client was doing, "read status byte"
@@ -172,7 +172,7 @@ var (
 	ErrNotInTime  = errors.New("the server did not connect in time") // for stderr, in a DialError
 )
 
-// A BannerError says that the server began with something other than a status
+// A BannerError is a server that began with something other than a status
 // byte: it speaks another protocol, or sends no status byte.
 type BannerError struct{ Line string }
 

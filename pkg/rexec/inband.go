@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// inbandRefusals are said after the status byte 0 by servers that find out too
+// inbandRefusals are sent after the status byte 0 by servers that find out too
 // late: BSD's and netkit's enter the home directory, and old ones fork, after
-// they have said yes. They come on the connection that is the command's
+// they have accepted. They come on the connection that is the command's
 // standard error at that moment.
 var inbandRefusals = [...]string{
 	"\x01No remote directory.\n",
@@ -21,7 +21,7 @@ var inbandRefusals = [...]string{
 }
 
 // readInband reads from r into buf while what comes could be a refusal and
-// nothing else. It gives what it read, and whether it is one: the whole stream,
+// nothing else. It gives what it read, and whether it is one: the complete stream,
 // to the end of file, is its text. Anything longer or different is the
 // command's own output that happens to begin with byte 1. So is a beginning that
 // stays one for a moment: the command may wait for an answer to it.
@@ -41,7 +41,7 @@ func readInband(r io.Reader, buf []byte, setDeadline func(time.Time) error) (rea
 		if err != nil {
 			return read, err == io.EOF && isInband(read), err
 		}
-		var until time.Time // a whole one waits for its end of file
+		var until time.Time // a complete one waits for its end of file
 		if !isInband(read) {
 			until = time.Now().Add(aMoment)
 		}

@@ -64,7 +64,7 @@ type Session struct {
 	outPipe      *io.PipeWriter   // of StdoutPipe
 }
 
-// Start connects, says what is to be run, and waits for the server's status
+// Start connects, sends what is to be run, and waits for the server's status
 // byte. When it returns nil, the command runs. Its errors are *DialError (no
 // connection, nothing was run), *RefusedError and *ProtocolError.
 func (s *Session) Start() error {
@@ -118,7 +118,7 @@ func (s *Session) start(ctx context.Context, wantStderr bool) error {
 	return nil
 }
 
-// timeUp says that ctx ended, in the kind of error that came of it.
+// timeUp is the error for a ctx that has ended.
 func timeUp(err, cause error) error {
 	var dialError *DialError
 	var protocolError *ProtocolError
@@ -135,7 +135,8 @@ func timeUp(err, cause error) error {
 // password and command, the status byte.
 func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte) error {
 	primary := s.stdout.conn
-	if !wantStderr || s.client.Stderr == StderrAuto && s.client.Quirks.NoStatus { // such a server would not say no
+	// A server without a status byte would not report a failure.
+	if !wantStderr || s.client.Stderr == StderrAuto && s.client.Quirks.NoStatus {
 		return s.ask(ctx, append([]byte{0}, request...))
 	}
 	listener, err := s.client.listenStderr(primary)
@@ -186,7 +187,7 @@ func (s *Session) ask(ctx context.Context, request []byte) error {
 }
 
 // send writes to the primary connection. A server that has refused and gone
-// makes it fail; what it said is then still to be read, so that is no error.
+// makes it fail; what it sent is then still to be read, so that is no error.
 func (s *Session) send(data []byte, doing string) error {
 	_, err := s.stdout.conn.Write(data)
 	if err == nil {
@@ -204,7 +205,7 @@ func (s *Session) send(data []byte, doing string) error {
 
 // Wait returns when the command's output has ended on all connections: nil, or
 // why it ended before its time, or what reading Stdin failed with. rexecd(8) has
-// no exit status to give. A *RefusedError comes from servers that say yes first
+// no exit status to give. A *RefusedError comes from servers that accept first
 // and no afterwards.
 func (s *Session) Wait() error {
 	if s.stop == nil {

@@ -54,7 +54,7 @@ func (s *Session) awaitStatus(ctx context.Context) error {
 	}
 }
 
-// awaitOnStderr waits for the status byte where the quirk says that it comes.
+// awaitOnStderr waits for the status byte where the quirk places it.
 func (s *Session) awaitOnStderr(ctx context.Context) error {
 	primary := s.stdout.opening()
 	for {
@@ -88,7 +88,7 @@ func (s *Session) isStderrStatus(o opening) bool {
 }
 
 // onPrimary goes by the opening of the primary connection. Unless that is the
-// standard's NUL, the stderr connection has a say.
+// standard's NUL, the stderr connection counts too.
 func (s *Session) onPrimary(first, early opening) error {
 	s.stdout.keep(first.data)
 	if first.begins(wire.StatusOK) {
@@ -111,7 +111,7 @@ func (s *Session) onPrimary(first, early opening) error {
 	switch {
 	case first.begins(wire.StatusError):
 		s.stdout.keep(first.data[1:])
-		if len(s.stdout.held) == 0 && s.stderr != nil && !s.stderrCopied {
+		if len(s.stdout.buffered) == 0 && s.stderr != nil && !s.stderrCopied {
 			return s.refusalOnEither(early)
 		}
 		return s.refusal(s.stdout)
@@ -128,7 +128,7 @@ func (s *Session) onPrimary(first, early opening) error {
 
 // onStderrStatus is called when a NUL has come on the stderr connection and
 // the primary was silent. If the primary's NUL turns out to be there too,
-// order cannot be told any more, and the standard is the likelier.
+// order is lost, and the standard is the likelier.
 func (s *Session) onStderrStatus(early opening) error {
 	select {
 	case first := <-s.stdout.opening():

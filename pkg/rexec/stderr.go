@@ -52,7 +52,7 @@ const strangersGrace = 3 * time.Second
 
 // acceptStderr waits for the server's connection. Anyone else who connects to
 // the port is hung up on and remembered, to be named if the server does not
-// come. The server's word on the primary connection ends the waiting: it
+// come. An answer on the primary connection ends the waiting: it
 // refuses, or it has no intention to connect.
 func (c *Client) acceptStderr(ctx context.Context, listener net.Listener, server net.Addr,
 	answer <-chan opening) (arrival, error) {
@@ -83,7 +83,7 @@ again:
 		c.trace("stderr connection from %v", conn.RemoteAddr())
 		return arrival{conn: conn}, nil
 	case first := <-answer:
-		if first.begins(wire.StatusOK) { // it says so after connecting; what came together is seen in any order
+		if first.begins(wire.StatusOK) { // it accepts after connecting; what came together is seen in any order
 			select {
 			case conn := <-accepted:
 				return arrival{conn: conn, answer: first}, nil
@@ -167,7 +167,7 @@ func (s *Session) answeredBeforeStderr(came arrival, port string) error {
 	case err != nil:
 		return err
 	case !late:
-		return &ProtocolError{"accept stderr connection", errors.New("the server said yes before it was told what to run")}
+		return &ProtocolError{"accept stderr connection", errors.New("the server accepted before it knew what to run")}
 	}
 	s.client.trace("the server did not connect for stderr: going on with one connection")
 	return nil

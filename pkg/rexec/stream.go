@@ -21,9 +21,9 @@ func (o opening) begins(with byte) bool { return o.some() && o.data[0] == with }
 // A stream is the receiving half of one connection. Its opening is read in the
 // background: so it can be watched while the client waits for something else.
 type stream struct {
-	conn  net.Conn
-	first <-chan opening // nil once received
-	held  []byte         // received, and still to be given by Read
+	conn     net.Conn
+	first    <-chan opening // nil once received
+	buffered []byte         // received, and still to be given by Read
 }
 
 func newStream(conn net.Conn) *stream {
@@ -37,7 +37,7 @@ func newStream(conn net.Conn) *stream {
 }
 
 // opening delivers the stream's opening, once; never, if there is no stream.
-// Whoever receives from it says with keep what is the stream's to give.
+// Whoever receives from it returns to the stream, with keep, what is to be read.
 func (s *stream) opening() <-chan opening {
 	if s == nil {
 		return nil
@@ -47,7 +47,7 @@ func (s *stream) opening() <-chan opening {
 
 // keep is called with what was received, less a status byte if it began with
 // one.
-func (s *stream) keep(data []byte) { s.first, s.held = nil, data }
+func (s *stream) keep(data []byte) { s.first, s.buffered = nil, data }
 
 // giveBack is keep for an opening that somebody else is to look at.
 func (s *stream) giveBack(o opening) {
@@ -64,9 +64,9 @@ func (s *stream) Read(p []byte) (int, error) {
 			return 0, first.err
 		}
 	}
-	if len(s.held) > 0 {
-		n := copy(p, s.held)
-		s.held = s.held[n:]
+	if len(s.buffered) > 0 {
+		n := copy(p, s.buffered)
+		s.buffered = s.buffered[n:]
 		return n, nil
 	}
 	return s.conn.Read(p)

@@ -39,7 +39,7 @@ func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) 
 		a.charge(r.offence)
 	}
 	c.stderr.Close()
-	say(c.primary, r.public)
+	sendLine(c.primary, r.public)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -49,9 +49,9 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// say sends a peer one line of diagnostics, unless it is empty, and closes the
-// connection: in order when something was said.
-func say(conn *inetd.Conn, public string) {
+// sendLine sends a peer one line of diagnostics, unless it is empty, and closes
+// the connection: in order once a line was sent.
+func sendLine(conn *inetd.Conn, public string) {
 	defer conn.Close()
 	if public == "" {
 		return
@@ -69,8 +69,8 @@ func say(conn *inetd.Conn, public string) {
 // 40 ms each time here and 200 ms on a small board.
 const refusalStep = 500 * time.Millisecond
 
-// schedule says when a refused login is charged and when it is answered, so that
-// neither tells how long PAM took. Both count from when the request was
+// schedule decides when a refused login is charged and when it is answered, so
+// that neither shows how long PAM took. Both count from when the request was
 // complete; what modules ask for (pam_fail_delay(3)) plays no part, since those
 // that leave early ask for nothing. A host that is slower than a step, or than
 // the delay, charges and answers at a multiple of a step.

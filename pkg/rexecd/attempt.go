@@ -28,7 +28,7 @@ type attempt struct {
 	command       string // empty unless it is to be logged
 }
 
-// identified notes who the peer says it is.
+// identified notes who the peer claims to be.
 func (a *attempt) identified(id *identity) {
 	a.claimed, a.invalid = id.claimed, id.invalid
 	if id.account != nil {
@@ -76,7 +76,7 @@ func (a *attempt) charge(offence penalty.Kind) {
 	}
 }
 
-// goOnWithoutPenalties says so once: a host that cannot keep them serves its users
+// goOnWithoutPenalties reports it once: a host that cannot keep them serves its users
 // all the same.
 func (a *attempt) goOnWithoutPenalties(err error) {
 	a.penalties = nil

@@ -17,7 +17,7 @@ import (
 // connections are those of one client.
 type connections struct {
 	primary *inetd.Conn
-	stderr  *inetd.Conn // nil if the client wants none
+	stderr  *inetd.Conn // nil if the client asked for none
 }
 
 // forErrors carries the command's stderr.
@@ -72,7 +72,7 @@ func (s *Server) start(
 }
 
 // startRefusal is the refusal for a shell that was not started. Once the status
-// byte has been sent only the command's stderr is left to say so.
+// byte has been sent only the command's stderr is left to report it.
 func startRefusal(err error, shell string, account *passwd.Entry, c *connections) error {
 	var failed *session.StartError
 	switch {

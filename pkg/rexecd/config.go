@@ -9,7 +9,7 @@ import (
 	"rexecd/pkg/settings"
 )
 
-// A Config holds the settings of rexecd.toml(5), with its meanings.
+// A Config is the settings of rexecd.toml(5), with its meanings.
 type Config struct {
 	PAM login.Config
 
@@ -30,7 +30,7 @@ type Config struct {
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }
 
-// Stderr says which stderr connections are made.
+// Stderr determines which stderr connections are made.
 type Stderr struct {
 	Allow   bool
 	MinPort int
@@ -47,7 +47,7 @@ type KeepAlive struct {
 	Idle time.Duration
 }
 
-// OnDisconnect says what a client's disappearance does to its command.
+// OnDisconnect is what a client's disappearance does to its command.
 type OnDisconnect int
 
 // What a command is done to when its client vanishes.
@@ -56,16 +56,16 @@ const (
 	Hangup                // SIGHUP to its process group
 )
 
-// OnExit says what a command's end does to the connections.
+// OnExit is what a command's end does to the connections.
 type OnExit int
 
-// What becomes of connections that background processes still hold.
+// What becomes of connections that background processes still have.
 const (
-	Leave OnExit = iota // to whoever holds them
+	Leave OnExit = iota // to whoever has them
 	Shutdown
 )
 
-// DefaultConfig is what holds where rexecd.toml(5) sets nothing.
+// DefaultConfig is the settings where rexecd.toml(5) sets none.
 func DefaultConfig() Config { return NewConfig(settings.DefaultServer()) }
 
 // NewConfig gives the settings of a file their meaning.

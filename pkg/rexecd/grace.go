@@ -57,8 +57,8 @@ func (s *Server) startGrace(c *connections, a *attempt) *deadline {
 // late reports whether the peer took most of the grace time for its request, so
 // that a login which is cut off counts as failed. Whether it is depends on how
 // long PAM takes, which is longer for a user who exists: free of charge, it would
-// tell of that, and of passwords one by one. So it counts after the password was
-// proven as well: a peer who is told nothing must not find it out by the charge. A
+// reveal that, and passwords one by one. So it counts after a right password as
+// well: a peer who gets no answer must not find it out by the charge. A
 // directory that does not answer is nobody's fault who asked in time.
 func (a *attempt) late(grace time.Duration) bool {
 	return !a.asked.IsZero() && a.asked.Sub(a.began) > grace/2

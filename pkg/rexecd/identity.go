@@ -11,12 +11,12 @@ import (
 	"rexecd/pkg/rexec/wire"
 )
 
-// An identity is who the peer says it is, and which account that is.
+// An identity is who the peer claims to be, and which account that is.
 type identity struct {
 	claimed string        // as it was sent
 	account *passwd.Entry // nil where the name service knows nobody of that name
 	invalid bool          // nobody, or no account can have the name
-	barred  error         // why nobody is let in by this name, whatever PAM says
+	barred  error         // why nobody is let in by this name, whatever PAM decides
 }
 
 // nameForPAM is the account's own name where there is one, as login(1) and sshd
@@ -73,7 +73,7 @@ func (s *Server) checkAccount(account *passwd.Entry) error {
 	return nil
 }
 
-// asRoot says whether this process was started as one that can become a user and
+// asRoot is whether this process was started as one that can become a user and
 // open a session. It is asked once: a PAM module may change the ids, after which
 // the command must not be started as whoever that leaves.
 var asRoot = os.Geteuid() == 0

@@ -12,7 +12,7 @@ import (
 
 // texts are the diagnostics of in.rexecd(8) that this package sends, each once;
 // package wire has those about the length of fields. Nothing compares them: what
-// a refusal means is said by its other fields.
+// a refusal means is in its other fields.
 type texts struct {
 	loginIncorrect, passwordExpired, accountExpired       string
 	tryAgain, tooManyFailed, tooManyOpen                  string
@@ -39,11 +39,11 @@ var diagnostics = texts{
 // more than in.rexecd(8) allows, the reason, which is for the log only, and all
 // that follows from it.
 type refusal struct {
-	public  string // empty: nothing is said
+	public  string // empty: nothing is sent
 	reason  error
 	kind    audit.Kind
-	offence penalty.Kind // what the peer's source is charged with: by what the peer is told, not by what happened
-	delayed bool         // the answer's time tells nothing either
+	offence penalty.Kind // what the peer's source is charged with: by the public line, not by what happened
+	delayed bool         // the answer's time reveals nothing either
 }
 
 func (r *refusal) Error() string { return r.reason.Error() }
@@ -59,13 +59,13 @@ func badLogin(reason error) error {
 
 // closedAccount: the password was right, the account may not come in, and PAM
 // gave no reason that the peer may know. So it looks like a wrong password, and
-// costs as much: the penalty and fail2ban would tell otherwise.
+// costs as much: the penalty and fail2ban would reveal it otherwise.
 func closedAccount(reason error) error {
 	reason = fmt.Errorf("%w; answered as a failed login", reason)
 	return &refusal{diagnostics.loginIncorrect, reason, audit.Refused, penalty.AuthFail, true}
 }
 
-// notAllowed: the password was right, and the user may be told why it is not
+// notAllowed: the password was right, and the user may learn why it is not
 // enough.
 func notAllowed(public string, reason error) error {
 	return &refusal{public, reason, audit.Refused, noOffence, false}
@@ -96,7 +96,7 @@ func gone(reason error) error {
 	return &refusal{"", reason, audit.ProtocolError, penalty.NoAuth, false}
 }
 
-// withoutStderr: the peer spoke the protocol, but the stderr connection it wants
+// withoutStderr: the peer spoke the protocol, but the stderr connection it asks for
 // cannot be had. Its firewall, or the setting stderr.
 func withoutStderr(public string, reason error) error {
 	return &refusal{public, reason, audit.ProtocolError, penalty.NoAuth, false}
@@ -107,7 +107,7 @@ func tooLate(reason error) error {
 	return &refusal{"", reason, audit.ProtocolError, penalty.GraceExceeded, false}
 }
 
-// shellFailed: the status byte has been sent, and the user been told.
+// shellFailed: the status byte has been sent, and the user has the reason.
 func shellFailed(reason error) error { return notAllowed("", reason) }
 
 // Misconfigured is the refusal of every connection while the settings have a
@@ -122,7 +122,7 @@ func TooManySessions() error {
 	return &refusal{diagnostics.tooManyOpen, errors.New("too many sessions from this source"), audit.Penalised, noOffence, false}
 }
 
-// accountRefusal is what an authenticated user may be told of PAM's no to the
+// accountRefusal is what an authenticated user may learn of PAM's refusal of the
 // account.
 func accountRefusal(err error) error { return pamRefusal(err, closedAccount) }
 

@@ -15,7 +15,7 @@ import (
 	"rexecd/pkg/rexec/wire"
 )
 
-// A Server serves connections as its settings say.
+// A Server serves connections according to its settings.
 type Server struct {
 	Config Config
 	Log    *audit.Log
@@ -146,7 +146,7 @@ const (
 )
 
 // dialFirst makes the stderr connection that a client may be waiting for, so that
-// it hears the refusal, which is returned.
+// it reads the refusal, which is returned.
 func (s *Server) dialFirst(c *connections, refusal error) error {
 	c.primary.Deadline = time.Now().Add(declinePatience)
 	if port, err := wire.ReadPort(c.primary); err == nil && port >= s.Config.Stderr.MinPort {

@@ -1,5 +1,5 @@
 /*
- * Questions to a socket that take its lock, which a process of the user's can hold
+ * Questions to a socket that take its lock, which a process of the user's can keep
  * for as long as it likes: by sending from memory whose pages are in a file system
  * of the user's own. Whoever waits for the lock cannot be killed. A thread that
  * did would keep the whole process from its end, and glibc's setuid(3) in a PAM
@@ -54,7 +54,7 @@ static int asker(void *arg)
 
 	if (dup2(q->fd, 0) < 0 || dup2(q->out, 1) < 0)
 		_exit(1);
-	/* The rest is the parent's: a socket lives for as long as anybody holds it. */
+	/* The rest is the parent's: a socket lives for as long as anybody has it. */
 	if (syscall(SYS_close_range, 2U, ~0U, 0U) != 0)
 		for (int fd = 2; fd < 65536; fd++)
 			close(fd);
@@ -65,7 +65,7 @@ static int asker(void *arg)
 
 		answer[0] = n > 0 ? ANSWER_BYTES : ANSWER_END;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			answer[0] = ANSWER_NOTHING; /* the command, which holds the socket as well, has read it */
+			answer[0] = ANSWER_NOTHING; /* the command, which has the socket as well, has read it */
 		else if (n > 0)
 			size += (size_t)n;
 	}

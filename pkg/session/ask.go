@@ -21,7 +21,7 @@ const (
 )
 
 // An asker asks sockets what may take for ever, one question at a time. Its
-// answers are told by a pipe.
+// answers come through a pipe.
 type asker struct {
 	out   [2]int // the pipe; 0 until the first question
 	pid   int    // who was asked last and has not been reaped; 0 if nobody

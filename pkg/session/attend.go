@@ -24,7 +24,7 @@ type Attention struct {
 	HangUp bool
 }
 
-// patience is how long the command is given to end when this process is told to stop.
+// patience is how long the command is given to end when this process is asked to stop.
 const patience = 2 * time.Second
 
 // What is polled.
@@ -50,9 +50,9 @@ type watch struct {
 }
 
 // Attend delivers signals until the command has ended, and returns how. The status
-// may be known in part, and an error say why not all of it is.
+// may be known in part, and an error explain why not all of it is.
 //
-// Nothing that it calls on this thread can be held up by the peer or the user.
+// Nothing that it calls on this thread can be delayed by the peer or the user.
 func (p *Process) Attend(a Attention) (Status, error) {
 	w := &watch{Process: p, Attention: a}
 	defer w.asker.close()
@@ -143,7 +143,7 @@ func (w *watch) signals() {
 			deliver(bytes, w.kill)
 		}
 	}
-	// An error with nothing to read stays for ever: the command holds the socket as
+	// An error with nothing to read stays for ever: the command has the socket as
 	// well and can have such made (SO_TIMESTAMPING), so it is looked at once.
 	e := w.fds[pollSignals].Revents
 	if e != 0 && e&unix.POLLIN == 0 {

@@ -219,8 +219,8 @@ func TestRequestToStopIsPassedOnAndThenWaitedForABit(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.line(t)
-		s, tell := stop(t)
-		unix.Write(tell, []byte{tt.signal, tt.signal})
+		s, signals := stop(t)
+		unix.Write(signals, []byte{tt.signal, tt.signal})
 		began := time.Now()
 		status, err := r.attendTo(Attention{Stop: s})
 		if took := time.Since(began); status != tt.want || err != nil || took > patienceOfTests ||

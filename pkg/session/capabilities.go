@@ -19,7 +19,7 @@ import (
 type Capabilities uint64
 
 // own is what waiting for a command takes by itself: the ids that its signals are
-// sent with, the word to it when this process is told to stop, and what libpam,
+// sent with, the signal to it when this process is asked to stop, and what libpam,
 // whatever the modules, reports of the session's end to the audit system (as root
 // it takes a refusal there for a failure).
 const own = 1<<unix.CAP_SETUID | 1<<unix.CAP_KILL | 1<<unix.CAP_AUDIT_WRITE
@@ -60,7 +60,7 @@ func (c cutter) cut(keep Capabilities) error {
 // cutThreads sends the signal to each thread that has more than the calling one,
 // until there is none: one that was not yet cut may have made another meanwhile.
 //
-// One clean listing proves nothing: a thread may have been made behind its end by one
+// One clean listing proves nothing: a thread may have been made after its end by one
 // that was cut before it was looked at. Such a thread is there before the next
 // listing begins, so the second clean one in a row proves it, if it has as many
 // threads as the kernel counts: one that ends can have another passed over.
@@ -119,7 +119,7 @@ func signalUncut(
 	return uncut, nil
 }
 
-// threadCount is how many threads the kernel counts; 0 if it does not say.
+// threadCount is how many threads the kernel counts; 0 if that is not known.
 func threadCount() int {
 	text, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := strings.Cut(string(text), "\nThreads:\t")
@@ -145,7 +145,7 @@ func threads() ([]string, error) {
 // bounding, ambient.
 type capabilitySets [5]uint64
 
-// exceed reports whether any set holds more than the other thread's.
+// exceed reports whether any set has more than the other thread's.
 func (c capabilitySets) exceed(most capabilitySets) bool {
 	for i := range c {
 		if c[i]&^most[i] != 0 {

@@ -45,7 +45,7 @@ func cutAlone() error {
 	if before[0] == 0 || before[4] == 0 {
 		return fmt.Errorf("sets %x: nothing is inheritable or ambient: %w", before, errWrong)
 	}
-	command, said, err := tellsItsSets()
+	command, output, err := reportsItsSets()
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func cutAlone() error {
 	}
 	// The command has what it was started with, and can still be signalled.
 	command.kill(unix.SIGUSR1)
-	if got, want := setsOf(said()), (capabilitySets{0: before[0], 3: before[3]}); got != want {
+	if got, want := setsOf(output()), (capabilitySets{0: before[0], 3: before[3]}); got != want {
 		return fmt.Errorf("the command has %x; want %x: %w", got, want, errWrong)
 	}
 	if _, err := command.end(); err != nil {
@@ -111,8 +111,8 @@ func cutMissedAlone() error {
 	return everyThreadHas(sets)
 }
 
-// tellsItsSets is a command of the tests' user that says upon SIGUSR1 what it may.
-func tellsItsSets() (p *Process, said func() ([]byte, error), err error) {
+// reportsItsSets is a command of the tests' user that reports its sets upon SIGUSR1.
+func reportsItsSets() (p *Process, output func() ([]byte, error), err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
@@ -135,7 +135,7 @@ func tellsItsSets() (p *Process, said func() ([]byte, error), err error) {
 		}
 	}
 	if b, err := read(); err != nil || string(b) != "\x00\n" {
-		return nil, nil, fmt.Errorf("the command said %q, %v", b, err)
+		return nil, nil, fmt.Errorf("the command sent %q, %v", b, err)
 	}
 	return p, read, nil
 }
@@ -214,7 +214,7 @@ func everyThreadHas(want capabilitySets) error {
 	return nil
 }
 
-// A thread of a module's that blocks every signal is told of, and cut when it no longer does.
+// A thread of a module's that blocks every signal is reported, and cut when it no longer does.
 func TestAThreadThatCannotBeCutIsNamed(t *testing.T) {
 	needRoot(t)
 	again(t, "cut one late", `exec "$0"`, nil)

@@ -8,7 +8,7 @@ const (
 	rootPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
-// A User is what the environment says of who the command runs as.
+// A User is what the environment has about the user.
 type User struct {
 	Name  string
 	UID   int
@@ -41,7 +41,7 @@ func Environment(u User, client string, pam []string) []string {
 	return env
 }
 
-// settable reports whether PAM may set a variable. It may not say who the user
+// settable reports whether PAM may set a variable. It may not change who the user
 // is, and not what makes the loader or a shell run other code before the
 // command.
 func settable(name string) bool {

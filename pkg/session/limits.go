@@ -16,7 +16,7 @@ type Limits struct {
 // SaveLimits notes this process's limits before pam_limits changes them, which
 // it can do for nobody but the process that asks. A user's limit on processes,
 // memory or file sizes must not be what ends the parent before it has closed the
-// session: what Go's runtime could want meanwhile, and dies without, is taken before.
+// session: what Go's runtime could need meanwhile, and dies without, is taken before.
 func SaveLimits() (l Limits) {
 	spareThread()
 	growHeap()

@@ -13,7 +13,7 @@ import (
 // client that has sent all its input sends the end of one. So the end of both is a
 // client that has gone. GNU's client ends its half of the stderr connection at
 // once, long before its input: that end does not count. Then, or with one
-// connection only, nothing but a probe can tell the two kinds of end apart.
+// connection only, nothing but a probe can distinguish the two kinds of end.
 type presence struct {
 	input, stderr time.Time // when the ends were seen; zero before
 	early         bool      // the stderr connection's does not count
@@ -21,10 +21,10 @@ type presence struct {
 	vanished      bool
 }
 
-// together is how far apart the ends of a client's streams come when it is killed.
+// together is how long after each other the ends of a killed client's streams come.
 const together = time.Second
 
-// decide is called when one of the ends has been seen. hasStderr says whether there
+// decide is called when one of the ends has been seen. hasStderr is whether there
 // is a second connection.
 func (p *presence) decide(hasStderr bool) {
 	switch {
@@ -39,7 +39,7 @@ func (p *presence) decide(hasStderr bool) {
 	}
 }
 
-// look takes what poll(2) says of the two connections: fds[0] is the primary, fds[1]
+// look takes what poll(2) returned for the two connections: fds[0] is the primary, fds[1]
 // the stderr connection. An error alone is the command's own doing (SO_TIMESTAMPING)
 // and would be reported for ever: such a connection is watched no longer.
 func (p *presence) look(fds []unix.PollFd, first, hasStderr bool) {

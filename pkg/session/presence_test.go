@@ -122,8 +122,8 @@ func TestAFloodOfSignalsDoesNotKeepAStopFromItsEnd(t *testing.T) {
 			}
 		}
 	}()
-	s, tell := stop(t)
-	unix.Write(tell, []byte{15})
+	s, signals := stop(t)
+	unix.Write(signals, []byte{15})
 	ended := make(chan Status)
 	go func() {
 		status, _ := r.attendTo(Attention{Stop: s, Stderr: ours.Fd()})

@@ -15,7 +15,7 @@ import (
 type Status struct {
 	Exit    int            // exit status, -1 if there is none
 	Signal  syscall.Signal // that killed it, 0 if none did
-	Stopped bool           // this process was told to stop, and the command had not ended soon after
+	Stopped bool           // this process was asked to stop, and the command had not ended soon after
 	Unknown bool           // it has ended, and another process keeps how to itself
 	Usage   Usage
 }
@@ -26,7 +26,7 @@ type Usage struct {
 	MaxRSS       int64         // bytes of memory that the largest of them had at once
 }
 
-// errTraced is an end that was held back: a tracer (ptrace(2)) is told before the
+// errTraced is an end that was kept back: a tracer (ptrace(2)) learns of it before the
 // parent, and need not look.
 var errTraced = errors.New("another process traces the command and holds its end back")
 
@@ -39,8 +39,8 @@ const tracedTime = 2 * time.Second
 // It never waits in wait4(2), which does not return before a tracer has.
 func (p *Process) reap(stop *Stop, until time.Time) (Status, error) {
 	defer unix.Close(p.pidfd)
-	if held := time.Now().Add(tracedTime); until.IsZero() || held.Before(until) {
-		until = held
+	if limit := time.Now().Add(tracedTime); until.IsZero() || limit.Before(until) {
+		until = limit
 	}
 	fds := []unix.PollFd{{Fd: int32(stop.fd), Events: unix.POLLIN}}
 	for {
@@ -94,7 +94,7 @@ func (p *Process) lookUp() Status {
 	read := func() {
 		dir := "/proc/" + strconv.Itoa(p.pid)
 		var buf [1024]byte
-		// A zombie has no program any more; that is said to whom may trace it alone.
+		// A zombie has no program any more; only a process that may trace it can see that.
 		if _, err := unix.Readlink(dir+"/exe", buf[:]); err != unix.ENOENT {
 			return
 		}

@@ -37,16 +37,16 @@ func traced(program string) *Command {
 func TestATracerCannotKeepTheEndOfTheCommand(t *testing.T) {
 	needRoot(t)
 	program := build(t, "traced")
-	for name, told := range map[string]bool{"in its own time": false, "told to stop": true} {
+	for name, stopped := range map[string]bool{"in its own time": false, "asked to stop": true} {
 		t.Run(name, func(t *testing.T) {
 			r, err := begin(t, traced(program))
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, tell := stop(t)
+			s, signals := stop(t)
 			unix.Poll([]unix.PollFd{{Fd: int32(r.pidfd), Events: unix.POLLIN}}, int(patienceOfTests/time.Millisecond))
-			if told {
-				time.AfterFunc(100*time.Millisecond, func() { unix.Write(tell, []byte{15}) })
+			if stopped {
+				time.AfterFunc(100*time.Millisecond, func() { unix.Write(signals, []byte{15}) })
 			}
 			began := time.Now()
 			status, err := r.attendTo(Attention{Stop: s})
@@ -54,7 +54,7 @@ func TestATracerCannotKeepTheEndOfTheCommand(t *testing.T) {
 			if status != (Status{Exit: 7}) || !errors.Is(err, errTraced) {
 				t.Errorf("Attend = %+v, %v; want 7 in spite of the tracer", status, err)
 			}
-			if took > patienceOfTests/2 || told == (took > tracedTime) {
+			if took > patienceOfTests/2 || stopped == (took > tracedTime) {
 				t.Errorf("it took %v", took)
 			}
 			unix.Kill(-r.pid, unix.SIGKILL)

@@ -104,12 +104,12 @@ func fewIDsAlone() error {
 	if err != nil {
 		return err
 	}
-	for said := make([]byte, 2); len(said) > 0; { // the status byte and the line: the trap is set
-		n, err := unix.Read(p[0], said)
+	for line := make([]byte, 2); len(line) > 0; { // the status byte and the line: the trap is set
+		n, err := unix.Read(p[0], line)
 		if err != nil {
 			return err
 		}
-		said = said[n:]
+		line = line[n:]
 	}
 	process.kill(unix.SIGUSR1)
 	status, err := process.end()

@@ -4,7 +4,7 @@
  * The child is made by clone(2) with CLONE_VM|CLONE_VFORK, as posix_spawn(3)
  * makes its: it borrows the parent's memory and the calling thread sleeps until
  * it has called exec or exited. That is three times faster than a fork that
- * copies the page tables, and lets the child say how far it came by writing
+ * copies the page tables, and lets the child report its progress by writing
  * into *s. The price is that the child may use only async-signal-safe calls, no
  * lock, no malloc, nothing of Go's, and no libc wrapper that reaches for other
  * threads: setuid(3) of glibc would signal the parent's. Hence syscall().
@@ -75,7 +75,10 @@ static int take_identity(const struct start *s)
 		return -1;
 	/* The change set the memory, which is root's parent's as well, to fs.suid_dumpable. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* A set*id that says yes is not believed (CVE-2023-40303 is one that was not even asked). */
+	/*
+	 * A set*id that reports success is not believed (CVE-2023-40303 is one that
+	 * was not even asked).
+	 */
 	if (syscall(GETRESUID, &ruid, &euid, &suid) != 0 || syscall(GETRESGID, &rgid, &egid, &sgid) != 0)
 		return -1;
 	if (ruid != s->uid || euid != s->uid || suid != s->uid || rgid != s->gid || egid != s->gid || sgid != s->gid) {
@@ -123,7 +126,7 @@ static int child(void *arg)
 		fail(s);
 	close_rest();
 	/* The status byte: after everything that can still be refused, before anything
-	 * the command can say. A peer that is gone already does not keep the command
+	 * the command can send. A peer that is gone already does not keep the command
 	 * from running: it would not a moment later either. */
 	s->stage = STAGE_SHELL;
 	(void)send(1, "", 1, MSG_NOSIGNAL);

@@ -90,7 +90,7 @@ func SetGroups(gid int, groups []int) error {
 }
 
 // undumpable keeps the process's memory from everybody. Each change of ids sets
-// it to what fs.suid_dumpable says.
+// it to the value of fs.suid_dumpable.
 func undumpable() error {
 	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }

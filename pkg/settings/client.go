@@ -13,7 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Client holds the settings of rexec.toml(5).
+// Client is the settings of rexec.toml(5).
 type Client struct {
 	Netrc               bool
 	CommandLinePassword bool
@@ -27,7 +27,7 @@ type Client struct {
 	hosts               []*host
 }
 
-// A host holds the table [host."NAME"].
+// A host is the table [host."NAME"].
 type host struct {
 	Name       string // in lower case
 	StderrFrom []netip.Prefix

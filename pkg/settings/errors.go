@@ -28,7 +28,7 @@ func (d *decoder) errorf(offset int, format string, args ...any) error {
 }
 
 // syntaxError is the error of a text that is no TOML. Most often that is a value
-// without its quotes, of which the parser would say that "nan" was expected.
+// without its quotes, for which the parser would report that "nan" was expected.
 func (d *decoder) syntaxError(here place, syntax *unstable.ParserError) error {
 	offset := int(d.parser.Range(syntax.Highlight).Offset)
 	start := bytes.LastIndexByte(d.text[:offset], '\n') + 1

@@ -8,7 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Penalties holds the table [penalties].
+// Penalties is the table [penalties].
 type Penalties struct {
 	Enabled       bool
 	AuthFail      time.Duration // what each kind of failure adds
@@ -59,7 +59,7 @@ func (p *Penalties) keys() table {
 	}
 }
 
-// check holds min and max against each other. Two files may have set them, so
+// check compares min and max. Two files may have set them, so
 // that it names the place of the one that was set, of max if both were.
 func (p *Penalties) check(from Sources) error {
 	if !p.Enabled || p.Max > p.Min {

@@ -13,7 +13,7 @@ import (
 // *.toml in the directory ServerFile.d are read after it.
 const ServerFile = "/etc/rexecd.toml"
 
-// Server holds the settings of rexecd.toml(5).
+// Server is the settings of rexecd.toml(5).
 type Server struct {
 	Grace               time.Duration // from the start to the command
 	RefusalDelay        time.Duration // how long a refused login takes

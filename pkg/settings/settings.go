@@ -2,7 +2,7 @@
 // grammar and one form of error for both. It needs no PAM and no cgo, so that
 // the server, its administration and the client share it.
 //
-// A file decodes into a struct that holds the defaults beforehand. Each struct
+// A file decodes into a struct that has the defaults beforehand. Each struct
 // has one method, keys, that binds the names in the file to its fields; a new
 // setting is a field, its default, and a line there.
 //
@@ -30,7 +30,7 @@ func (o Origin) String() string {
 	return fmt.Sprintf("%s:%d", o.File, o.Line)
 }
 
-// Sources say where the values of a struct came from.
+// Sources are where the values of a struct came from.
 type Sources struct {
 	Files   []string // those that were read, in order
 	dir     string   // of the drop-in files, if there is one

@@ -8,7 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A table holds the keys that a table of the file may have.
+// A table is the keys that a table of the file may have.
 type table []key
 
 // A key is a name in a table. It has a value, or is a table itself, or a list

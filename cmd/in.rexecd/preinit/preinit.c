@@ -86,7 +86,7 @@ __attribute__((constructor(103))) static void start_small(void)
  * could run on all it could possibly be given gets the mask of all, which is as
  * good as none (the kernel keeps what was asked for since 6.2, and forgets it at
  * a change of the cpuset before). A mask of its own that excludes nothing today
- * cannot be told from none; then the command may follow, too. */
+ * looks like none; then the command may follow, too. */
 static void restore_cpus(void)
 {
 	cpu_set_t all, allowed;

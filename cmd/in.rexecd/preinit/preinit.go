@@ -18,7 +18,7 @@ import (
 // Go Programming Language Specification, "Program initialization"): this one
 // imports next to nothing, and so comes before time, os and all others that open
 // files. Only syscall comes before it, which has raised the soft limit of open
-// files, for the whole process: pam_limits must find what the super-server gave,
+// files, for the entire process: pam_limits must find what the super-server gave,
 // and so must the shell. What syscall has noted, to give it to new processes, was
 // not that: a limit that is set by hand makes it forget.
 func init() {

@@ -123,7 +123,7 @@ func ReadRequest(r Peeker) (*Request, error) {
 	if err != nil {
 		return req, err
 	}
-	// One allocation of the full size, so that growing leaves no copy behind.
+	// One allocation of the full size, so that growing leaves no copy in memory.
 	req.Password, err = readField(r, "password", make([]byte, 0, MaxPassword+1), MaxPassword, ErrPasswordTooLong)
 	if err != nil {
 		req.Wipe()
