@@ -23,19 +23,17 @@ var byInterface = []string{"Error", "Unwrap", "Is", "Read", "Write", "Close", "S
 
 // exempt are exported names without such a use, and why.
 var exempt = map[string]string{
-	"pkg/login.ConfDir":      "pkg/rexecd's tests have PAM files of their own",
-	"pkg/rexecd.PAM":         "holds ConfDir",
-	"pkg/login.Call":         "pkg/rexecd's tests make errors of PAM's",
-	"pkg/login.Status":       "pkg/rexecd's tests make errors of PAM's",
-	"pkg/penalty.Source":     "half of a penalty's origin, whose other half is User",
-	"pkg/settings.Column":    "part of a place in a file: file, line and column",
-	"pkg/settings.Effective": "rexecd is to list the settings",
-	"pkg/settings.Key":       "of what Effective lists",
-	"pkg/audit.CPU":          "records are to have what a command used",
-	"pkg/audit.Peak":         "records are to have what a command used",
-	"pkg/session.Usage":      "records are to have what a command used",
-	"pkg/session.System":     "records are to have what a command used",
-	"pkg/session.MaxRSS":     "records are to have what a command used",
+	"pkg/login.ConfDir":   "pkg/rexecd's tests have PAM files of their own",
+	"pkg/rexecd.PAM":      "holds ConfDir",
+	"pkg/login.Call":      "pkg/rexecd's tests make errors of PAM's",
+	"pkg/login.Status":    "pkg/rexecd's tests make errors of PAM's",
+	"pkg/penalty.Source":  "half of a penalty's origin, whose other half is User",
+	"pkg/settings.Column": "part of a place in a file: file, line and column",
+	"pkg/audit.CPU":       "records are to have what a command used",
+	"pkg/audit.Peak":      "records are to have what a command used",
+	"pkg/session.Usage":   "records are to have what a command used",
+	"pkg/session.System":  "records are to have what a command used",
+	"pkg/session.MaxRSS":  "records are to have what a command used",
 }
 
 // The client library and its wire format are for other modules.
