@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -19,7 +20,7 @@ import (
 // compile builds a C source of testdata and returns the path of the product.
 func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
-	product := folder(t) + "/product"
+	product := openDir(t) + "/product"
 	args := append([]string{"-Wall", "-O1", "-o", product, "testdata/" + source}, flags...)
 	if out, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("cc: %v\n%s", err, out)
@@ -37,7 +38,7 @@ func sessionStack(t testing.TB, dir string) string {
 func TestTheCommandCannotTouchTheServerThatWaitsForIt(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	prober := compile(t, "prober.c")
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: sessionStack(t, dir)}})
 	if got := out(t, s.Addr, request(u, prober+" $PPID")); !strings.HasSuffix(got, " tasks tried, all refused\n") || strings.HasPrefix(got, "0 ") {
@@ -72,16 +73,11 @@ func TestTheCommandCannotTouchTheServerThatWaitsForIt(t *testing.T) {
 	}
 }
 
-func uid(t testing.TB, u lab.User) string {
-	t.Helper()
-	return strings.TrimSpace(lab.Run(t, "id", "-u", u.Name))
-}
-
 // The command signals and stops all that it can reach, its own server too if it could.
 func TestSignalsToEverythingInReachStopNothingOfTheServers(t *testing.T) {
 	t.Parallel()
 	u, other := newUser(t, lab.User{}), newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: sessionStack(t, dir)}})
 	neighbour := lab.Open(t, s.Addr, other.Name, other.Password, "echo ready; read x; echo $x").Started(t)
 	neighbour.Line(t)
@@ -114,6 +110,9 @@ func TestSignalsToEverythingInReachStopNothingOfTheServers(t *testing.T) {
 	}
 }
 
+// marks tell one test's processes from another's.
+var marks atomic.Int64
+
 func TestASessionEndsWithItsCommandAndNotBefore(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, command, alive string }{
@@ -126,9 +125,9 @@ func TestASessionEndsWithItsCommandAndNotBefore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			u := newUser(t, lab.User{})
-			dir := folder(t)
+			dir := openDir(t)
 			s := serve(t, lab.Handler{Room: lab.Room{Stack: sessionStack(t, dir)}})
-			mark := names.Add(1)
+			mark := marks.Add(1)
 			session := lab.Open(t, s.Addr, u.Name, u.Password, fmt.Sprintf(c.command, mark)).Started(t)
 			handler := s.Process(t, 0)
 			if c.alive != "" && len(children(handler.Pid)) > 0 && exists(dir+"/close_session") && len(children(handler.Pid)) > 0 {

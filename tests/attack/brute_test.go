@@ -278,7 +278,7 @@ func TestConnectionsOpenedInParallelAreNoWayAround(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	// The check of one name takes until the test lets it go on.
 	wait := write(t, dir+"/wait", "#!/bin/sh\ntouch "+dir+"/checking\nwhile ! [ -e "+dir+"/go ]; do sleep .02; done\n")
 	s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1", Room: lab.Room{Stack: "auth [success=1 default=ignore] pam_succeed_if.so quiet user != " + u.Name + "\nauth optional pam_exec.so quiet " + wait + "\n" + lab.Stack}})

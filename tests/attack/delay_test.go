@@ -30,7 +30,7 @@ const (
 // one in twenty comes twice. It returns how many have passed.
 func slowNetwork(t *testing.T, delay, jitter time.Duration) *atomic.Int64 {
 	t.Helper()
-	node := folder(t) + "/tun"
+	node := openDir(t) + "/tun"
 	if err := unix.Mknod(node, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 200))); err != nil {
 		t.Fatalf("mknod: %v", err)
 	}

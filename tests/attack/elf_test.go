@@ -12,7 +12,7 @@ import (
 // linked is the server as `make build` with these variables links it.
 func linked(t *testing.T, variables ...string) *elf.File {
 	t.Helper()
-	path := folder(t) + "/in.rexecd"
+	path := openDir(t) + "/in.rexecd"
 	build := exec.Command("make", append([]string{"-C", "../..", "--no-print-directory", "-s", "build/in.rexecd", "-n"}, variables...)...)
 	recipe, err := build.Output()
 	if err != nil {

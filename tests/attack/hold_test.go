@@ -15,16 +15,16 @@ import (
 	"rexecd/tests/lab"
 )
 
-// slowFile is a file of the user's own whose page never comes. release ends all who wait for it.
-func slowFile(t *testing.T, u lab.User) (path string, release func()) {
+// mount mounts a file system of the user's own, which a program of testdata serves. release ends it.
+func mount(t *testing.T, u lab.User, program, dir string) (release func()) {
 	t.Helper()
-	if err := unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))); err != nil && !os.IsExist(err) {
+	err := unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229)))
+	if err != nil && !os.IsExist(err) {
 		t.Fatal(err)
 	}
-	dir := folder(t)
-	fs := exec.Command(compile(t, "slow-fs.c"), dir, uid(t, u), strings.TrimSpace(lab.Run(t, "id", "-g", u.Name)))
+	fs := exec.Command(compile(t, program), dir, uid(t, u), strings.TrimSpace(lab.Run(t, "id", "-g", u.Name)))
 	fs.Stderr = os.Stderr
-	said, err := fs.StdoutPipe()
+	out, err := fs.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,17 @@ func slowFile(t *testing.T, u lab.User) (path string, release func()) {
 	}
 	release = sync.OnceFunc(func() { unix.Unmount(dir, unix.MNT_DETACH); fs.Process.Kill(); fs.Wait() })
 	t.Cleanup(release)
-	if line, err := bufio.NewReader(said).ReadString('\n'); line != "mounted\n" {
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "mounted\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	return dir + "/file", release
+	return release
+}
+
+// slowFile is a file of the user's own whose page never comes. release ends all who wait for it.
+func slowFile(t *testing.T, u lab.User) (path string, release func()) {
+	t.Helper()
+	dir := openDir(t)
+	return dir + "/file", mount(t, u, "slow-fs.c", dir)
 }
 
 // A process that sends from such a page holds the socket's lock, and whoever waits for that cannot be killed.
@@ -54,7 +61,7 @@ func TestAHeldSocketDelaysNeitherTheRecordNorTheEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			u := newUser(t, lab.User{})
-			dir := folder(t)
+			dir := openDir(t)
 			file, release := slowFile(t, u)
 			hold := compile(t, "hold.c")
 			s := serve(t, lab.Handler{Args: c.args, Room: lab.Room{Stack: sessionStack(t, dir)}})
@@ -78,7 +85,7 @@ func TestAHeldSocketDelaysNeitherTheRecordNorTheEnd(t *testing.T) {
 func TestAHeldSocketDoesNotDelayTheAnswerToAStop(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	file, release := slowFile(t, u)
 	defer release()
 	hold := compile(t, "hold.c")

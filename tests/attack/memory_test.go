@@ -54,7 +54,7 @@ func TestAPasswordThatWaitsForTheCommandIsInMemoryOnce(t *testing.T) {
 // A module that crashes takes the process along. Nothing of its memory may be left: no core, no trace in a log.
 func TestACrashLeavesNoPasswordBehind(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := openDir(t)
 	write(t, dir+"/note", "#!/bin/sh\n")
 	u := newUser(t, lab.User{})
 	for _, does := range []string{"acct=segv", "acct=abort", "open=segv"} {

@@ -82,7 +82,7 @@ func TestModulesThatMisbehaveLetNobodyInAndHurtNobodyElse(t *testing.T) {
 		t.Run(c.does, func(t *testing.T) {
 			t.Parallel()
 			u := newUser(t, lab.User{})
-			dir := folder(t)
+			dir := openDir(t)
 			note := "#!/bin/sh\necho $PAM_USER >>" + dir + "/$PAM_TYPE\n"
 			write(t, dir+"/note", note)
 			grace := "grace = 60"
@@ -119,7 +119,7 @@ func TestModulesThatMisbehaveLetNobodyInAndHurtNobodyElse(t *testing.T) {
 func TestNothingOfAModuleReachesTheCommandUnlessPAMSaysSo(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	write(t, dir+"/note", "#!/bin/sh\n")
 	for _, c := range []struct{ does, command, want string }{
 		{"auth=leak open=leak", "ls /proc/$$/fd | tr '\\n' ' '", "0 1 2 "},
@@ -159,7 +159,7 @@ func TestAModuleThatSaysYesIsBelieved(t *testing.T) {
 func TestAModuleThatHangsInCloseSessionHoldsOnlyItsProcess(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	write(t, dir+"/note", "#!/bin/sh\n")
 	s := serve(t, lab.Handler{Settings: "grace = 8\n", Room: lab.Room{Stack: hostileStack(t, dir, "close=hang")}})
 	want(t, s.Addr, request(u, "echo in"), "\x00in\n")
@@ -185,7 +185,7 @@ func TestAModuleThatHangsInCloseSessionHoldsOnlyItsProcess(t *testing.T) {
 func TestALogThatHangsDelaysAndDoesNotStop(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	mute(t, dir+"/socket")
 	mute(t, dir+"/log")
 	lay := "mount --bind " + dir + " /run/systemd/journal; mount --bind " + dir + `/log /dev/log; exec "$@"`
@@ -233,7 +233,7 @@ func mute(t testing.TB, path string) {
 func TestExhaustedProcessesAreToldAsTryAgain(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	// A control group of its own, whose limit the session's module sets to what is there already.
 	group := controlGroup(t)
 	fill := write(t, dir+"/fill", "#!/bin/sh\n[ $PAM_TYPE = open_session ] && n=$(($(cat "+group+"/pids.current) - 2)) || n=max\necho $n >"+group+"/pids.max\nexec sleep 0.05\n")
@@ -258,7 +258,7 @@ func TestExhaustedProcessesAreToldAsTryAgain(t *testing.T) {
 // controlGroup makes a control group that can limit processes, for this test alone, under either version of them.
 func controlGroup(t testing.TB) string {
 	t.Helper()
-	root := folder(t)
+	root := openDir(t)
 	if err := syscall.Mount("pids", root, "cgroup", 0, "pids"); err != nil {
 		if err := syscall.Mount("cgroup2", root, "cgroup2", 0, ""); err != nil {
 			t.Fatalf("mount control groups: %v", err)

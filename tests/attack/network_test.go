@@ -51,7 +51,7 @@ func TestAPeerWhoseNetworkDies(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	dies := func(address string) {
 		blackhole(t, "ip saddr "+address)
 		blackhole(t, "ip daddr "+address)

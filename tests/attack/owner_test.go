@@ -37,7 +37,7 @@ func TestADissolvedConnectionIsNoSocketOfRoots(t *testing.T) {
 	lab.Run(t, "nft", "add", "chain", "inet", "owners", "out", "{ type filter hook output priority 0; }")
 	lab.Run(t, "nft", "add", "rule", "inet", "owners", "out", "tcp", "dport", fmt.Sprint(closed), "meta", "skuid", "!=", "0", "drop")
 	s := serve(t, lab.Handler{})
-	report := folder(t) + "/report"
+	report := openDir(t) + "/report"
 	session := lab.Open(t, s.Addr, u.Name, u.Password, fmt.Sprintf("%s %d %d %s", dissolve, service, closed, report)).Started(t)
 	s.Process(t, 0).Wait(t)
 	session.Primary.Close()

@@ -1,16 +1,10 @@
 package attack
 
 import (
-	"bufio"
 	"bytes"
-	"os"
-	"os/exec"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"rexecd/tests/lab"
 )
@@ -20,7 +14,7 @@ import (
 func TestACommandCannotHaveTheServerWaitForThePeer(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
+	dir := openDir(t)
 	sockets := compile(t, "sockets.c")
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: sessionStack(t, dir)}})
 	c := lab.Dial(t, s.Addr) // reads nothing, and stays
@@ -68,23 +62,7 @@ func TestTheServerSleepsWhileTheCommandDoes(t *testing.T) {
 func TestAHomeThatDoesNotAnswerEndsAtTheGraceTime(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	if err := unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229))); err != nil && !os.IsExist(err) {
-		t.Fatal(err)
-	}
-	home := "/home/" + u.Name
-	fs := exec.Command(compile(t, "deaf-fs.c"), home, uid(t, u), strings.TrimSpace(lab.Run(t, "id", "-g", u.Name)))
-	fs.Stderr = os.Stderr
-	said, err := fs.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := fs.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(home, unix.MNT_DETACH); fs.Process.Kill(); fs.Wait() })
-	if line, err := bufio.NewReader(said).ReadString('\n'); line != "mounted\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
+	mount(t, u, "deaf-fs.c", "/home/"+u.Name)
 	s := serve(t, lab.Handler{Settings: "grace = 2\n"})
 	if a := lab.Ask(t, s.Addr, request(u, "echo in")); len(a.All) != 0 {
 		t.Errorf("%v; want silence", a)

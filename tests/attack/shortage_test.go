@@ -26,8 +26,8 @@ func TestFullDisksStopNobody(t *testing.T) {
 func TestALogThatGoesAwayDuringACommandChangesNothing(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := folder(t)
-	journal, syslog := folder(t), folder(t)
+	dir := openDir(t)
+	journal, syslog := openDir(t), openDir(t)
 	mute(t, journal+"/socket") // there, and then not
 	mute(t, syslog+"/log")
 	lay := "mount --bind " + journal + " /run/systemd/journal; mount --bind " + syslog + `/log /dev/log; exec "$@"`

@@ -112,7 +112,7 @@ func wantEveryThread(t testing.TB, pid int, want [5]uint64) {
 // down what it may.
 func capsRecorder(t testing.TB, u lab.User) (stack, record string) {
 	t.Helper()
-	dir := openFolder(t)
+	dir := openDir(t)
 	if err := os.WriteFile(dir+"/limits.conf", []byte(u.Name+" hard nofile 300\n"+u.Name+" hard nproc 200\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func recordedCaps(call string, c [5]uint64) string {
 // tellCaps is a command that says upon SIGUSR1 what it may, and what a program may that becomes root as sudo does.
 func tellCaps(t testing.TB) string {
 	t.Helper()
-	dir := openFolder(t)
+	dir := openDir(t)
 	become := dir + "/become-root"
 	if err := exec.Command("cp", "/usr/bin/cat", become).Run(); err != nil {
 		t.Fatal(err)

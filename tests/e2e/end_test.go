@@ -202,7 +202,7 @@ func TestWithMTheOutputArrivesWholeBeforeTheEnd(t *testing.T) {
 func TestTheCommandGoesOnWhenTheClientVanishesUnlessHangupIsSet(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	dir := openFolder(t)
+	dir := openDir(t)
 	command := `trap 'echo hup >>` + dir + `/$$; exit' HUP; echo $$; while [ ! -e ` + dir + `/go ]; do sleep 0.02; done; echo went on >>` + dir + `/$$`
 	start := func(settings string, stderr bool) (pid string) {
 		s := serve(t, lab.Handler{Settings: settings})

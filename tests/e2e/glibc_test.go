@@ -21,7 +21,7 @@ var glibc struct {
 // glibcClient compiles testdata/rexec.c, a client around glibc's rexec(3).
 func glibcClient(t testing.TB) string {
 	t.Helper()
-	dir := openFolder(t)
+	dir := openDir(t)
 	glibc.once.Do(func() {
 		glibc.path = dir + "/rexec"
 		cmd := exec.Command("gcc", "-Wall", "-Werror", "-O1", "-o", glibc.path, "testdata/rexec.c")

@@ -12,7 +12,7 @@ import (
 
 // recorder is a script for pam_exec that writes down what it is called for, and the file it writes to.
 func recorder(t testing.TB) (stack, file string) {
-	dir := openFolder(t)
+	dir := openDir(t)
 	file = dir + "/record"
 	path := script(t, `printf '%s %s %s %s %s %s\n' "$PAM_TYPE" "$PAM_SERVICE" "$PAM_USER" "$PAM_RHOST" "$PAM_TTY" "${PAM_RUSER-none}" >>`+file+"\n")
 	exec := "pam_exec.so quiet " + path
@@ -80,7 +80,7 @@ func TestTheLimitsOfPAMAndNoOthersReachTheCommand(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			u := newUser(t, lab.User{})
-			conf := openFolder(t) + "/limits.conf"
+			conf := openDir(t) + "/limits.conf"
 			if err := os.WriteFile(conf, []byte(strings.ReplaceAll(c.rows, "*", u.Name)), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestTheLimitsOfPAMAndNoOthersReachTheCommand(t *testing.T) {
 				stack += "session required pam_limits.so conf=" + conf + "\n"
 			}
 			s := serve(t, lab.Handler{Room: lab.Room{Stack: stack}, Before: []string{"prlimit", "--nofile=1024:"}})
-			got := openFolder(t) + "/limits"
+			got := openDir(t) + "/limits"
 			wantOut(t, s.Addr, request(u, "cat /proc/$$/limits >"+got), "")
 			for name, want := range map[string]string{"Max open files": c.nofile, "Max processes": c.nproc} {
 				if l := limits(t, got, name); l[0]+" "+l[1] != want {
@@ -112,7 +112,7 @@ func limits(t testing.TB, path, name string) []string {
 
 func TestWhatPAMSetsUpIsSeenInTheCommand(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
+	dir := openDir(t)
 	env := "FROM_CONF DEFAULT=yes\nPATH DEFAULT=/opt/bin:/usr/bin:/bin\n"
 	for _, name := range []string{"HOME", "SHELL", "USER", "LOGNAME", "LD_PRELOAD", "LD_LIBRARY_PATH", "IFS", "BASH_ENV", "ENV", "REXEC_CLIENT"} {
 		env += name + " DEFAULT=/evil\n"
@@ -156,7 +156,7 @@ func TestWithoutPAMUmaskTheCommandHasTheSuperServersUmask(t *testing.T) {
 
 func TestWhatModulesSayNeverReachesTheWire(t *testing.T) {
 	t.Parallel()
-	noise := openFolder(t) + "/noise"
+	noise := openDir(t) + "/noise"
 	if err := os.WriteFile(noise, []byte("NOISE from pam_echo\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestWhatModulesSayNeverReachesTheWire(t *testing.T) {
 
 func TestModulesThatLeaveAProcessBehindDoNotHoldTheConnection(t *testing.T) {
 	t.Parallel()
-	left := openFolder(t) + "/left"
+	left := openDir(t) + "/left"
 	daemon := script(t, "sleep 1000 & echo $! >"+left+"\n")
 	u := newUser(t, lab.User{})
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: lab.Stack + "session optional pam_exec.so " + daemon + "\n"}})

@@ -36,13 +36,7 @@ func handOver(t testing.TB, stderr func(listening *os.File) *os.File, flags ...s
 // openFrom runs cat from another address of this host, and returns when it runs.
 func openFrom(t testing.TB, from, addr string, u lab.User) net.Conn {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-	c, err := d.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(lab.Patience))
+	c := lab.DialFrom(t, from, addr)
 	status := []byte{'x'}
 	if _, err := c.Write(request(u, "cat").Bytes()); err != nil {
 		t.Fatal(err)
@@ -111,7 +105,7 @@ func TestLimitsHoldWhereNobodyReadsStandardError(t *testing.T) {
 
 func TestLimitsHoldUnderRealInetdsWait(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
+	dir := openDir(t)
 	for port, argv := range map[string][]string{
 		"5161": {lab.Deb(t, "openbsd-inetd") + "/usr/sbin/inetd", "-i"},
 		"5162": {lab.Deb(t, "inetutils-inetd") + "/usr/sbin/inetutils-inetd", "-d", "-p", dir + "/pid"},
@@ -196,7 +190,7 @@ func TestTheSupervisorsConnectionsAreNotRoots(t *testing.T) {
 
 func TestWrongSettingsNeitherCloseThePortNorNeedARestart(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(openFolder(t), "config")
+	config := filepath.Join(openDir(t), "config")
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(config, []byte(text+"[penalties]\nenabled = false\n"), 0o644); err != nil {

@@ -71,7 +71,7 @@ func TestWrongUseOnATerminalNamesTheProgramToUse(t *testing.T) {
 
 func TestAConnectionWithoutItsServerIsLogged(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(openFolder(t), "rexecd")
+	path := filepath.Join(openDir(t), "rexecd")
 	lab.Run(t, "cp", lab.Rexecd(t), path)
 	s := serve(t, lab.Handler{Path: path})
 	if a := lab.Ask(t, s.Addr, lab.Request{User: "root", Password: "x", Command: "id"}); len(a.All) != 0 {
@@ -85,7 +85,7 @@ func TestAConnectionWithoutItsServerIsLogged(t *testing.T) {
 
 func TestPathsMayHoldSpaces(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(openFolder(t), "a directory")
+	dir := filepath.Join(openDir(t), "a directory")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

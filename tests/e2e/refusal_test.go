@@ -104,7 +104,7 @@ func TestTheWholeStackRunsForThoseWhoAreRefusedAnyway(t *testing.T) {
 
 func TestTheStackOfARefusedRootSeesAnotherPassword(t *testing.T) {
 	t.Parallel()
-	seen := openFolder(t) + "/seen"
+	seen := openDir(t) + "/seen"
 	s := serve(t, lab.Handler{Room: lab.Room{Stack: "auth optional pam_exec.so quiet expose_authtok " + script(t, "tr -d '\\0' >"+seen+"\n") + "\n" + lab.Stack}})
 	u := newUser(t, lab.User{})
 	wantOut(t, s.Addr, request(u, "echo yes"), "yes\n")
@@ -136,7 +136,7 @@ func TestARefusalDoesNotWaitAsLongAsModulesAskFor(t *testing.T) {
 
 func TestNologinIsToldOnlyToThoseWhoProvedTheirPassword(t *testing.T) {
 	t.Parallel()
-	file := openFolder(t) + "/nologin"
+	file := openDir(t) + "/nologin"
 	if err := os.WriteFile(file, []byte("The machine is being moved.\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

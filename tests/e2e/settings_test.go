@@ -45,7 +45,7 @@ func TestBrokenSettingsServeNobodyAndNameTheirLine(t *testing.T) {
 			if !strings.Contains(message, "rexecd.toml:"+strconv.Itoa(c.line)+":") || !strings.Contains(message, c.say) {
 				t.Errorf("message %q; want line %d and %q in it", message, c.line, c.say)
 			}
-			file := openFolder(t) + "/rexecd.toml"
+			file := openDir(t) + "/rexecd.toml"
 			if err := os.WriteFile(file, []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}

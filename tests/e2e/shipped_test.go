@@ -64,7 +64,7 @@ func check(t testing.TB, room lab.Room, args ...string) (text string, status int
 
 func TestCheckSaysWhatIsMissingAndWhatToDo(t *testing.T) {
 	t.Parallel()
-	conf := filepath.Join(openFolder(t), "rexecd.toml")
+	conf := filepath.Join(openDir(t), "rexecd.toml")
 	if err := os.WriteFile(conf, []byte("grace = 10\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func TestSignalsAreSentWithTheUsersRights(t *testing.T) {
 	s := serve(t, lab.Handler{})
 	u := newUser(t, lab.User{})
 	// A program that a user may start and may not signal: it becomes root altogether.
-	dir := openFolder(t)
+	dir := openDir(t)
 	become := dir + "/become-root"
 	if err := exec.Command("cp", "/usr/bin/setpriv", become).Run(); err != nil {
 		t.Fatal(err)

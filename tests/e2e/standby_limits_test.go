@@ -2,12 +2,10 @@ package e2e
 
 import (
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"rexecd/tests/lab"
 )
@@ -91,30 +89,6 @@ func (s *standing) refuseForEver(t testing.TB) {
 	})
 }
 
-// askFrom runs a request from another address of this host.
-func askFrom(t testing.TB, from, addr string, r lab.Request) string {
-	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 30 * time.Second}
-	c, err := d.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(lab.Patience))
-	if _, err := c.Write(r.Bytes()); err != nil {
-		t.Fatal(err)
-	}
-	b := make([]byte, 100)
-	n := 0
-	for {
-		got, err := c.Read(b[n:])
-		n += got
-		if err != nil {
-			return string(b[:n])
-		}
-	}
-}
-
 func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
 	t.Parallel()
 	for _, mode := range [][]string{{"-standby", "1"}, {"-debug"}} {
@@ -123,7 +97,7 @@ func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
 			s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(mode, "-max", "1")...)
 			u := newUser(t, lab.User{})
 			first := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
-			mark := filepath.Join(openFolder(t), "second")
+			mark := filepath.Join(openDir(t), "second")
 			second := make(chan string)
 			go func() { second <- string(lab.Ask(t, s.addr, request(u, "echo > "+mark)).All) }()
 			// The first is served all the time; the second has not begun when it ends.

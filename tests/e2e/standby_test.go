@@ -148,7 +148,7 @@ func TestTheCommandOfAStandbyHandlerHasNothingOfTheSupervisors(t *testing.T) {
 // The peer has its end when the command has, not when the PAM session is closed.
 func TestThePeerOfAStandbyHandlerDoesNotWaitForTheSessionToClose(t *testing.T) {
 	t.Parallel()
-	on := openFolder(t) + "/on"
+	on := openDir(t) + "/on"
 	slow := script(t, "until [ -e "+on+" ]; do sleep 0.01; done\n")
 	s := stand(t, lab.Room{Stack: lab.Stack + "session optional pam_exec.so quiet type=close_session " + slow + "\n"}, lab.Rexecd(t), nil, "-standby", "1")
 	u := newUser(t, lab.User{})
@@ -171,7 +171,7 @@ func TestThePeerOfAStandbyHandlerDoesNotWaitForTheSessionToClose(t *testing.T) {
 
 func TestSIGHUPMakesStandbyHandlersReadTheSettingsAnew(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(openFolder(t), "config")
+	config := filepath.Join(openDir(t), "config")
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(config, []byte("[penalties]\nenabled = false\n"+text), 0o644); err != nil {

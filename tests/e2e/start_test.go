@@ -10,7 +10,7 @@ import (
 
 func TestAHomeThatTheUserCannotEnterIsRefusedBeforeTheStatusByte(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
+	dir := openDir(t)
 	for _, name := range []string{"closed", "parent", "parent/home"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func TestTheCommandStartsInTheHomeOfTheUser(t *testing.T) {
 
 func TestAShellThatCannotBeStartedIsReportedOnTheCommandsStderr(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
+	dir := openDir(t)
 	if err := os.WriteFile(dir+"/plain", []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}

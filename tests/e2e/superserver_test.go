@@ -14,7 +14,7 @@ import (
 func TestRealSuperServersStartIt(t *testing.T) {
 	t.Parallel()
 	bin := lab.Server(t)
-	dir := openFolder(t)
+	dir := openDir(t)
 	for file, line := range map[string]string{"4": "127.0.0.1:5141 stream tcp", "6": "[::1]:5145 stream tcp6"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(line+" nowait root "+bin+" in.rexecd\n"), 0o644); err != nil {
 			t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 func TestTheSupervisorSurvivesItsHandlersAndBacksOff(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(openFolder(t), "in.rexecd")
+	path := filepath.Join(openDir(t), "in.rexecd")
 	lab.Run(t, "cp", lab.Server(t), path)
 	rexecd := filepath.Join(filepath.Dir(path), "rexecd")
 	lab.Run(t, "cp", lab.Rexecd(t), rexecd)
@@ -104,7 +104,7 @@ func TestStandbyTakesTheListeningSocketOfSuperServers(t *testing.T) {
 
 func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(openFolder(t), "notify")
+	path := filepath.Join(openDir(t), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestStandbyTellsSystemdThatItIsReadyAndAlive(t *testing.T) {
 
 func TestWithoutTheServerRexecdSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	dir := openFolder(t)
+	dir := openDir(t)
 	path := filepath.Join(dir, "rexecd")
 	lab.Run(t, "cp", lab.Rexecd(t), path)
 	for _, mode := range []string{"-standby=2", "-debug"} {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -87,3 +89,28 @@ account  required pam_unix.so
 session  required pam_permit.so
 password required pam_deny.so
 `
+
+var accountNames atomic.Int64
+
+// NewUser makes an account with a name and, unless one is given, a password that no other test has. Every such password
+// begins with "Secret of".
+func NewUser(t testing.TB, u User) User {
+	t.Helper()
+	u.Name = "user" + strconv.FormatInt(accountNames.Add(1), 10)
+	if u.Password == "" {
+		u.Password = "Secret of " + u.Name + "!"
+	}
+	AddUser(t, u)
+	return u
+}
+
+// UID returns an account's number.
+func UID(t testing.TB, u User) string {
+	t.Helper()
+	return strings.TrimSpace(Run(t, "id", "-u", u.Name))
+}
+
+// Request is the account's request for a command, without a stderr connection.
+func (u User) Request(command string) Request {
+	return Request{User: u.Name, Password: u.Password, Command: command}
+}

@@ -17,7 +17,7 @@ var products = []struct{ env, path, cgo string }{
 	{envClient, "cmd/rexec", "0"},
 }
 
-// moduleRoot is the nearest folder above the current one with a go.mod, or "" for a test binary that runs elsewhere.
+// moduleRoot is the nearest directory above the current one with a go.mod, or "" for a test binary that runs elsewhere.
 func moduleRoot() string {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -35,6 +35,16 @@ func moduleRoot() string {
 	}
 }
 
+// Root returns the top of the source tree.
+func Root(t testing.TB) string {
+	t.Helper()
+	root := moduleRoot()
+	if root == "" {
+		t.Fatal("the test runs outside of the source tree")
+	}
+	return root
+}
+
 // build makes the binaries that no variable names and returns the variables that name all of them. They are linked into
 // dir, so that another package's build cannot replace them during the tests. A product that does not build is a failure
 // only of the tests that ask for it.
@@ -45,7 +55,7 @@ func build(dir string) ([]string, error) {
 	}
 	out := filepath.Join(root, "build", "lab")
 	if err := os.MkdirAll(out, 0o755); err != nil {
-		return nil, fmt.Errorf("make folder: %w", err)
+		return nil, fmt.Errorf("make directory: %w", err)
 	}
 	unlock, err := lock(filepath.Join(out, "lock"))
 	if err != nil {
@@ -73,7 +83,7 @@ func build(dir string) ([]string, error) {
 		}
 		env = append(env, p.env+"="+bin)
 	}
-	// The folder is under /tmp with mode 0700, and a command of an ordinary user may have to start the client.
+	// The directory is under /tmp with mode 0700, and a command of an ordinary user may have to start the client.
 	return env, os.Chmod(dir, 0o755)
 }
 

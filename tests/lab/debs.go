@@ -13,7 +13,7 @@ var debs struct {
 	unpacked map[string]string
 }
 
-// Deb unpacks a Debian package that fetch-debs has put in build/debs (or in $REXEC_DEBS) and returns the folder, which
+// Deb unpacks a Debian package that fetch-debs has put in build/debs (or in $REXEC_DEBS) and returns the directory, which
 // holds usr, etc and so on. Nothing is installed and no maintainer script runs.
 func Deb(t testing.TB, name string) string {
 	t.Helper()
@@ -22,9 +22,9 @@ func Deb(t testing.TB, name string) string {
 	if dir := debs.unpacked[name]; dir != "" {
 		return dir
 	}
-	files, _ := filepath.Glob(filepath.Join(debFolder(), name+"_*.deb"))
+	files, _ := filepath.Glob(filepath.Join(debDir(), name+"_*.deb"))
 	if len(files) != 1 {
-		t.Fatalf("%d files %s_*.deb in %s, want 1: run tests/lab/fetch-debs build/debs %[2]s", len(files), name, debFolder())
+		t.Fatalf("%d files %s_*.deb in %s, want 1: run tests/lab/fetch-debs build/debs %[2]s", len(files), name, debDir())
 	}
 	dir := "/var/lib/lab/" + name
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -40,7 +40,7 @@ func Deb(t testing.TB, name string) string {
 	return dir
 }
 
-func debFolder() string {
+func debDir() string {
 	if dir := os.Getenv(envDebs); dir != "" {
 		return dir
 	}

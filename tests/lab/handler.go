@@ -219,3 +219,18 @@ func (p *Process) Wait(t testing.TB) *os.ProcessState {
 	})
 	return p.State
 }
+
+// Serve starts the server under test. When the test ends, no password of NewUser's may have been logged.
+func Serve(t testing.TB, h Handler) *Listening {
+	t.Helper()
+	if h.Path == "" {
+		h.Path = Server(t)
+	}
+	s := h.Start(t)
+	t.Cleanup(func() {
+		if strings.Contains(s.Log.Raw(), "Secret of") {
+			t.Errorf("a password is in the log: %q", s.Log.Raw())
+		}
+	})
+	return s
+}

@@ -34,7 +34,7 @@ const (
 	envInside = "REXEC_LAB"  // the name of the script we are in
 	envServer = "REXECD_BIN" // a built in.rexecd; may be set by whoever runs the tests
 	envClient = "REXEC_BIN"  // a built rexec; likewise
-	envDebs   = "REXEC_DEBS" // folder of Debian packages; likewise
+	envDebs   = "REXEC_DEBS" // directory of Debian packages; likewise
 	envBroken = "REXEC_LAB_BROKEN"
 )
 
@@ -68,7 +68,7 @@ func reenter(name, script string) (int, error) {
 	}
 	dir, err := os.MkdirTemp("", "rexec-lab-")
 	if err != nil {
-		return 0, fmt.Errorf("make folder: %w", err)
+		return 0, fmt.Errorf("make directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, name)

@@ -33,10 +33,10 @@ func (r *Room) open() (dir string, log *Log, err error) {
 	log = &Log{}
 	// Mounts are taken over by name below; the names must exist for everybody.
 	if err := os.MkdirAll("/run/systemd/journal", 0o755); err != nil {
-		return "", nil, fmt.Errorf("make folder: %w", err)
+		return "", nil, fmt.Errorf("make directory: %w", err)
 	}
 	if err := os.MkdirAll(dir+"/journal", 0o755); err != nil {
-		return "", nil, fmt.Errorf("make folder: %w", err)
+		return "", nil, fmt.Errorf("make directory: %w", err)
 	}
 	if err := log.listen(dir+"/journal/socket", log.native); err != nil {
 		return "", nil, fmt.Errorf("listen as journald: %w", err)

@@ -59,7 +59,7 @@ func build(t *testing.T, dir, file string) (entry []string) {
 			for _, from := range args[:len(args)-1] {
 				path := map[string]string{"build/in.rexecd": lab.Server(t), "build/rexecd": filepath.Dir(lab.Server(t)) + "/rexecd"}[from]
 				if path == "" {
-					path = root(t) + "/" + from
+					path = lab.Root(t) + "/" + from
 				}
 				target := dir + to
 				if strings.HasSuffix(to, "/") {
@@ -87,7 +87,7 @@ func TestTheContainerServesAndLogsOnStderr(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	entry := build(t, dir, root(t)+"/packaging/Containerfile")
+	entry := build(t, dir, lab.Root(t)+"/packaging/Containerfile")
 	for _, line := range []string{"useradd -m -s /bin/sh carol", "echo carol:correct-horse | chpasswd"} {
 		if out, err := contained(dir, "sh", "-c", line).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", line, err, out)
@@ -120,7 +120,7 @@ func TestTheContainerServesAndLogsOnStderr(t *testing.T) {
 		lab.Eventually(t, fmt.Sprintf("%q on standard error", want), func() bool { return strings.Contains(stderr.String(), "]: "+want) })
 	}
 	// HEALTHCHECK CMD rexecd -check: what a container has not got is no failure.
-	inside := children(t, cmd.Process.Pid)
+	inside := lab.Children(cmd.Process.Pid)
 	if len(inside) != 1 {
 		t.Fatalf("unshare has the children %v", inside)
 	}
@@ -130,24 +130,12 @@ func TestTheContainerServesAndLogsOnStderr(t *testing.T) {
 		t.Errorf("rexecd -check in the container: %v\n%s", err, out)
 	}
 	// What docker stop does, to the process that is number 1 inside.
-	supervisor := children(t, cmd.Process.Pid)
+	supervisor := lab.Children(cmd.Process.Pid)
 	if len(supervisor) != 1 {
 		t.Fatalf("unshare has the children %v", supervisor)
 	}
 	if err := syscall.Kill(supervisor[0], syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	lab.Eventually(t, "SIGTERM to end process 1", func() bool { return len(children(t, cmd.Process.Pid)) == 0 })
-}
-
-// children returns a process's children.
-func children(t *testing.T, pid int) (pids []int) {
-	t.Helper()
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, f := range strings.Fields(string(text)) {
-		var n int
-		fmt.Sscan(f, &n)
-		pids = append(pids, n)
-	}
-	return pids
+	lab.Eventually(t, "SIGTERM to end process 1", func() bool { return len(lab.Children(cmd.Process.Pid)) == 0 })
 }

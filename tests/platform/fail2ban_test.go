@@ -1,13 +1,12 @@
 package platform
 
 import (
-	"net"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"rexecd/tests/lab"
 )
@@ -22,20 +21,13 @@ func installFail2ban(t *testing.T) {
 // attempt makes one connection from a loopback address and reads the answer to its end.
 func attempt(t *testing.T, from, server, request string) {
 	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: lab.Patience}
-	c, err := d.Dial("tcp", server)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := lab.DialFrom(t, from, server)
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(3 * lab.Patience))
 	if _, err := c.Write([]byte(request)); err != nil {
 		t.Fatal(err)
 	}
-	c.(*net.TCPConn).CloseWrite()
-	for b := make([]byte, 512); err == nil; {
-		_, err = c.Read(b)
-	}
+	c.CloseWrite()
+	io.Copy(io.Discard, c)
 }
 
 // The lines are the server's own, as a syslog server wrote them to a file, user names that try to look like another line
@@ -85,7 +77,7 @@ func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	})
 
 	const filter = "/etc/fail2ban/filter.d/rexecd.conf"
-	copyTo(t, root(t)+"/packaging/fail2ban/filter.conf", filter, 0o644)
+	copyTo(t, lab.Root(t)+"/packaging/fail2ban/filter.conf", filter, 0o644)
 	var want []string
 	for from := range failures {
 		want = append(want, from)
@@ -118,8 +110,8 @@ func counted(t *testing.T, log, filter string) []string {
 
 func TestFail2banTakesTheJail(t *testing.T) {
 	installFail2ban(t)
-	copyTo(t, root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf", 0o644)
-	write(t, "/etc/fail2ban/jail.d/rexecd.conf", strings.Replace(read(t, root(t)+"/packaging/fail2ban/jail.conf"), "enabled  = false", "enabled  = true", 1))
+	copyTo(t, lab.Root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf", 0o644)
+	write(t, "/etc/fail2ban/jail.d/rexecd.conf", strings.Replace(read(t, lab.Root(t)+"/packaging/fail2ban/jail.conf"), "enabled  = false", "enabled  = true", 1))
 	write(t, "/etc/fail2ban/jail.d/defaults-debian.conf", "") // Debian's jail for sshd wants a log that is not here
 	out, err := exec.Command("fail2ban-client", "-d").CombinedOutput()
 	for _, want := range []string{"['add', 'rexecd', 'systemd']", "SYSLOG_IDENTIFIER=in.rexecd", "Failed password for"} {

@@ -25,7 +25,7 @@ func read(t *testing.T, path string) string {
 func TestTheMessageIDsAgree(t *testing.T) {
 	id := regexp.MustCompile(`\b[0-9a-f]{32}\b`)
 	ids := func(path string) []string {
-		found := id.FindAllString(read(t, root(t)+path), -1)
+		found := id.FindAllString(read(t, lab.Root(t)+path), -1)
 		slices.Sort(found)
 		return found
 	}
@@ -39,14 +39,14 @@ func TestTheMessageIDsAgree(t *testing.T) {
 func TestTheShippedSettingsAreTheServers(t *testing.T) {
 	prepareHost(t)
 	setting := regexp.MustCompile(`(?m)^#(\[?[a-z][a-z_0-9]*(?:\]| = ))`)
-	text := setting.ReplaceAllString(read(t, root(t)+"/packaging/rexecd.toml"), "$1")
+	text := setting.ReplaceAllString(read(t, lab.Root(t)+"/packaging/rexecd.toml"), "$1")
 	file := filepath.Join(t.TempDir(), "all.toml")
 	write(t, file, text)
 	out, _ := exec.Command(rexecd, "-check", "-config", file).CombinedOutput()
 	if !strings.Contains(string(out), "settings: "+file+"\n") {
 		t.Errorf("rexecd -check with every setting on says\n%s", out)
 	}
-	manual := read(t, root(t)+"/cmd/rexecd/rexecd.toml.5")
+	manual := read(t, lab.Root(t)+"/cmd/rexecd/rexecd.toml.5")
 	for _, m := range regexp.MustCompile(`(?m)^([a-z_0-9]+) = `).FindAllStringSubmatch(text, -1) {
 		if !strings.Contains(manual, ".It Cm "+m[1]+" No = ") {
 			t.Errorf("rexecd.toml(5) says nothing of %s", m[1])
@@ -62,8 +62,8 @@ func TestTheManualsAndTheCompletionsHaveEveryFlag(t *testing.T) {
 	prepareHost(t)
 	for program, atLeast := range map[string]int{"in.rexecd": 2, "rexecd": 11} {
 		usage := lab.Run(t, filepath.Join(filepath.Dir(installed), program), "-h")
-		manual := read(t, root(t)+"/cmd/"+program+"/"+program+".8")
-		bash, zsh := read(t, root(t)+"/packaging/completion/"+program+".bash"), read(t, root(t)+"/packaging/completion/_"+program)
+		manual := read(t, lab.Root(t)+"/cmd/"+program+"/"+program+".8")
+		bash, zsh := read(t, lab.Root(t)+"/packaging/completion/"+program+".bash"), read(t, lab.Root(t)+"/packaging/completion/_"+program)
 		seen := map[string]bool{}
 		for _, m := range regexp.MustCompile(`[ [|]-([a-z][a-z-]+)`).FindAllStringSubmatch(usage, -1) {
 			name := m[1]
@@ -87,7 +87,7 @@ func TestTheManualsAndTheCompletionsHaveEveryFlag(t *testing.T) {
 func TestBashCompletesTheServersFlags(t *testing.T) {
 	for program, want := range map[string]string{"rexecd -in": "-install\n", "in.rexecd -con": "-config\n"} {
 		name, flag, _ := strings.Cut(program, " ")
-		out := lab.Run(t, "bash", "-c", `. "$1"; COMP_WORDS=("$2" "$3"); COMP_CWORD=1; "_${2//./_}"; echo "${COMPREPLY[*]}"`, "bash", root(t)+"/packaging/completion/"+name+".bash", name, flag)
+		out := lab.Run(t, "bash", "-c", `. "$1"; COMP_WORDS=("$2" "$3"); COMP_CWORD=1; "_${2//./_}"; echo "${COMPREPLY[*]}"`, "bash", lab.Root(t)+"/packaging/completion/"+name+".bash", name, flag)
 		if out != want {
 			t.Errorf("%s<Tab> gives %q; want %q", program, out, want)
 		}
@@ -98,7 +98,7 @@ func TestBashCompletesTheServersFlags(t *testing.T) {
 func TestWhatisKnowsTheManuals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
 	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd.toml.5", "rexecd/rexecd-clients.7", "rexecd/rexecd-migration.7"} {
-		write(t, filepath.Join(dir, "man"+page[len(page)-1:], filepath.Base(page)), read(t, root(t)+"/cmd/"+page))
+		write(t, filepath.Join(dir, "man"+page[len(page)-1:], filepath.Base(page)), read(t, lab.Root(t)+"/cmd/"+page))
 	}
 	lab.Run(t, "makewhatis", dir)
 	for name, want := range map[string]string{
@@ -116,7 +116,7 @@ func TestWhatisKnowsTheManuals(t *testing.T) {
 func TestMakeInstallAndUninstall(t *testing.T) {
 	lab.AddUser(t, lab.User{Name: "builder", Password: "x"})
 	tree := filepath.Join(t.TempDir(), "tree")
-	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile go.mod CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", root(t), tree)
+	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile go.mod CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", lab.Root(t), tree)
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
 	copyTo(t, lab.Rexecd(t), tree+"/build/rexecd", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
@@ -159,7 +159,7 @@ func TestZshFindsTheCompletions(t *testing.T) {
 		{"fedora", "/usr", "/usr/share/zsh/site-functions"},
 		{"other", "/usr", "/usr/share/zsh/site-functions"},
 	} {
-		out := lab.Run(t, "make", "-C", root(t), "-n", "install-server", "DISTRO="+tt.distro, "PREFIX="+tt.prefix, "DESTDIR=/dest")
+		out := lab.Run(t, "make", "-C", lab.Root(t), "-n", "install-server", "DISTRO="+tt.distro, "PREFIX="+tt.prefix, "DESTDIR=/dest")
 		if !strings.Contains(out, `"/dest`+tt.want+`/_$p"`) {
 			t.Errorf("%s, PREFIX=%s: not in %s:\n%s", tt.distro, tt.prefix, tt.want, out)
 		}
@@ -173,7 +173,7 @@ func TestZshFindsTheCompletions(t *testing.T) {
 // firewalld's own reader, out of its package.
 func TestFirewalldReadsTheServiceFile(t *testing.T) {
 	cmd := exec.Command("/usr/bin/python3", "-c",
-		"from firewall.core.io.service import service_reader; import sys; print(service_reader('rexec.xml', sys.argv[1]).ports)", root(t)+"/packaging/firewalld")
+		"from firewall.core.io.service import service_reader; import sys; print(service_reader('rexec.xml', sys.argv[1]).ports)", lab.Root(t)+"/packaging/firewalld")
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+lab.Deb(t, "python3-firewall")+"/usr/lib/python3/dist-packages")
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "[('512', 'tcp')]\n" {
 		t.Errorf("firewalld reads ports %s, %v", out, err)

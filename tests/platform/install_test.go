@@ -104,7 +104,7 @@ func TestInstallAndRemoveUnderInetd(t *testing.T) {
 
 func TestInstallAndRemoveUnderXinetd(t *testing.T) {
 	prepareHost(t)
-	shipped := read(t, root(t)+"/packaging/xinetd")
+	shipped := read(t, lab.Root(t)+"/packaging/xinetd")
 	write(t, "/etc/xinetd.d/rexec", shipped)
 	write(t, "/etc/xinetd.conf", "defaults\n{\n}\nincludedir /etc/xinetd.d\n")
 	t.Cleanup(func() { os.RemoveAll("/etc/xinetd.d"); os.Remove("/etc/xinetd.conf") })

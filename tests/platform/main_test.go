@@ -32,7 +32,7 @@ func prepareHost(t *testing.T) {
 	host.Do(func() {
 		copyTo(t, lab.Server(t), installed, 0o755)
 		copyTo(t, lab.Rexecd(t), rexecd, 0o755)
-		copyTo(t, root(t)+"/packaging/pam.d/debian", "/etc/pam.d/rexec", 0o644)
+		copyTo(t, lab.Root(t)+"/packaging/pam.d/debian", "/etc/pam.d/rexec", 0o644)
 		write(t, "/etc/rexecd.toml", settings)
 		lab.AddUser(t, lab.User{Name: "alice", Password: "correct-horse"})
 	})
@@ -47,15 +47,6 @@ func copyTo(t *testing.T, from, to string, mode os.FileMode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func write(t *testing.T, path, text string) {

@@ -36,7 +36,7 @@ session     required      pam_unix.so
 	awaitListener(t, "127.0.0.1:5134")
 	for _, family := range []string{"debian", "fedora", "suse"} {
 		t.Run(family, func(t *testing.T) {
-			copyTo(t, root(t)+"/packaging/pam.d/"+family, "/etc/pam.d/rexec", 0o644)
+			copyTo(t, lab.Root(t)+"/packaging/pam.d/"+family, "/etc/pam.d/rexec", 0o644)
 			if family == "suse" { // SUSE's common-session has pam_limits, Debian's sshd file has it itself
 				write(t, "/etc/pam.d/common-session", limits+"session required pam_limits.so\n")
 			}

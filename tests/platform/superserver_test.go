@@ -121,7 +121,7 @@ func TestServesFromInetdsListeningSocket(t *testing.T) {
 // busyboxInetd is built from Debian's source by build-busybox: the installed busybox has no such applet.
 func busyboxInetd(t *testing.T) string {
 	t.Helper()
-	path := root(t) + "/build/busybox/inetd"
+	path := lab.Root(t) + "/build/busybox/inetd"
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v: run make deps", err)
 	}
@@ -160,7 +160,7 @@ func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 }
 
 func TestTheShippedInetdLineIsWhatIsTested(t *testing.T) {
-	text, err := os.ReadFile(root(t) + "/packaging/inetd.conf")
+	text, err := os.ReadFile(lab.Root(t) + "/packaging/inetd.conf")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ func TestFail2banReadsTheJournal(t *testing.T) {
 	// Into the private host: on the machine itself its daemon would start.
 	dir := lab.Deb(t, "fail2ban")
 	lab.Run(t, "cp", "-r", dir+"/etc", dir+"/usr", "/")
-	lab.Run(t, "cp", root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf")
+	lab.Run(t, "cp", lab.Root(t)+"/packaging/fail2ban/filter.conf", "/etc/fail2ban/filter.d/rexecd.conf")
 	lab.Ask(t, "[::1]:512", lab.Request{User: "dave from 10.9.8.7 port 22: x", Password: "x", Command: "id"})
 	awaitEntry(t, "Failed password for invalid user", "REXEC_PEER=::1")
 	// Every user can write what looks like the server's.

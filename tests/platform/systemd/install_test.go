@@ -56,7 +56,7 @@ func TestMakeUninstallEndsTheServiceFirst(t *testing.T) {
 		t.Error("make install left the catalog as it was")
 	}
 	expect(t, 0, "enabled and started rexec.socket", "-install")
-	out := lab.Run(t, "make", "-s", "-C", root(t), "uninstall", "PAMFAMILY=debian")
+	out := lab.Run(t, "make", "-s", "-C", lab.Root(t), "uninstall", "PAMFAMILY=debian")
 	if !strings.Contains(out, "stopped and disabled rexec.socket") {
 		t.Errorf("make uninstall says %q", out)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -44,18 +43,9 @@ func prepareHost(t *testing.T) {
 // install is `make install`. The tests have built the programs; make only puts them in place.
 func install(t *testing.T) {
 	t.Helper()
-	lab.Run(t, "make", "-s", "-C", root(t), "install", "PAMFAMILY=debian")
+	lab.Run(t, "make", "-s", "-C", lab.Root(t), "install", "PAMFAMILY=debian")
 	lab.Run(t, "cp", lab.Server(t), lab.Rexecd(t), "/usr/sbin")
 	lab.Run(t, "cp", lab.Client(t), "/usr/bin/rexec")
-}
-
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // enable starts the socket as the manual says, and stops it with the test.

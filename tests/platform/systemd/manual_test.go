@@ -16,7 +16,7 @@ func TestTheManualsCommandsForSystemdRun(t *testing.T) {
 	if err := os.WriteFile("/root/.netrc", []byte("default login alice password correct-horse\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := manual.Pages(root(t))
+	pages, err := manual.Pages(lab.Root(t))
 	if err != nil {
 		t.Fatal(err)
 	}
