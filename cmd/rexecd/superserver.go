@@ -29,12 +29,16 @@ func inetdServer() superServer {
 }
 
 // xinetdServer has the entry where the package or -install puts it, unless it is in
-// another file that xinetd reads.
+// another file that xinetd reads: one that is on, else one that -remove has switched
+// off, whose only_from the shipped entry lacks.
 func xinetdServer() superServer {
 	s := superServer{[]string{"xinetd"}, xinetdConf, addXinetd, removeXinetd}
-	for _, file := range xinetdFiles() {
-		if xinetdEnabled(contents(file)) {
-			s.conf = file
+	files := xinetdFiles()
+	for _, has := range []func(string) bool{xinetdEnabled, markedXinetd} {
+		if i := slices.IndexFunc(files, func(file string) bool { return has(contents(file)) }); i >= 0 {
+			if s.conf = files[i]; s.conf != xinetdConf {
+				s.remove = removeOwnXinetd
+			}
 			break
 		}
 	}

@@ -21,7 +21,34 @@ func addXinetd(conf, server string) (string, error) {
 	case xinetdEnabled(entry):
 		return conf, nil
 	}
-	return before + setDisable(entry, "no") + after, nil
+	return before + setDisable(strings.Replace(entry, xinetdMark, "", 1), "no") + after, nil
+}
+
+// xinetdMark is what -remove leaves in an entry of the administrator's own, so that -install finds it again. The shipped
+// file does without: the package manager would ask about it for ever after.
+const xinetdMark = "\t# Switched off by rexecd -remove; rexecd -install switches it on again.\n"
+
+// removeOwnXinetd switches an entry off in a file of the administrator's own, and marks it.
+func removeOwnXinetd(conf string) string {
+	off := removeXinetd(conf)
+	if off == conf {
+		return conf
+	}
+	before, entry, after := cutXinetd(off)
+	at := 0
+	for line := range strings.Lines(entry) {
+		if k, _, ok := xinetdAttribute(line); ok && k == "disable" {
+			break
+		}
+		at += len(line)
+	}
+	return before + entry[:at] + xinetdMark + entry[at:] + after
+}
+
+// markedXinetd reports whether a file has an entry of ours that -remove has switched off.
+func markedXinetd(conf string) bool {
+	_, entry, _ := cutXinetd(conf)
+	return strings.Contains(entry, xinetdMark) && !xinetdEnabled(conf) && ours(parseXinetd(entry).server)
 }
 
 // removeXinetd switches the entry off and leaves the rest: it may hold the site's only_from.

@@ -87,3 +87,26 @@ func TestOnlyOurXinetdEntryIsSwitched(t *testing.T) {
 		t.Errorf("addXinetd to a comment = %q, %v", got, err)
 	}
 }
+
+func TestAnAdministratorsXinetdEntryIsFoundAgain(t *testing.T) {
+	for _, own := range []string{
+		"service exec\n{\n\tserver = /usr/sbin/in.rexecd\n\tonly_from = 192.0.2.0/24\n}\n",
+		"service exec\n{\n\tserver = /usr/sbin/in.rexecd\n\tdisable = no\n}\nservice login\n{\n\tserver = /x\n}\n",
+	} {
+		off := removeOwnXinetd(own)
+		if xinetdEnabled(off) || !markedXinetd(off) || markedXinetd(own) {
+			t.Errorf("%q became %q: enabled %v, marked %v; before, marked %v", own, off, xinetdEnabled(off), markedXinetd(off), markedXinetd(own))
+		}
+		if again := removeOwnXinetd(off); again != off {
+			t.Errorf("switched off twice: %q", again)
+		}
+		on, err := addXinetd(off, "/x")
+		if want := setDisable(own, "no"); on != want || err != nil {
+			t.Errorf("switched on again: %q, %v; want %q", on, err, want)
+		}
+	}
+	// What somebody else switched off stays off.
+	if markedXinetd("service exec\n{\n\tdisable = yes\n\tserver = /usr/sbin/in.rexecd\n}\n") {
+		t.Error("an entry that -remove has not touched counts as marked")
+	}
+}

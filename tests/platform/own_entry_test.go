@@ -113,7 +113,14 @@ func TestInstallFindsAnXinetdEntryInAnotherFile(t *testing.T) {
 	checkSays(t, "ok   xinetd: /etc/xinetd.d/site is in place")
 	checkSays(t, "ok   port 512: xinetd (process ")
 	expect(t, 0, "switched off the entry in /etc/xinetd.d/site", "-remove")
-	if text := read(t, "/etc/xinetd.d/site"); text != strings.Replace(own, "{\n", "{\n\tdisable\t\t= yes\n", 1) {
+	const off = "{\n\t# Switched off by rexecd -remove; rexecd -install switches it on again.\n\tdisable\t\t= yes\n"
+	if text := read(t, "/etc/xinetd.d/site"); text != strings.Replace(own, "{\n", off, 1) {
 		t.Errorf("after -remove: %q", text)
+	}
+	// The shipped entry, which admits everybody, does not take the place of the administrator's.
+	write(t, "/etc/xinetd.d/rexec", "service exec\n{\n\tdisable = yes\n\tserver = /usr/sbin/in.rexecd\n}\n")
+	expect(t, 0, "switched on the entry in /etc/xinetd.d/site", "-install")
+	if text := read(t, "/etc/xinetd.d/site"); text != strings.Replace(own, "{\n", "{\n\tdisable\t\t= no\n", 1) {
+		t.Errorf("after -install: %q", text)
 	}
 }
