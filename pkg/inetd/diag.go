@@ -55,11 +55,6 @@ const (
 // diag asks the kernel for the socket at local that is connected to remote, or else
 // the one that would accept such a connection.
 func diag(local, remote netip.AddrPort) endpoint {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
-	if err != nil {
-		return endpoint{}
-	}
-	defer unix.Close(fd)
 	b, native := make([]byte, diagRequest), binary.NativeEndian
 	native.PutUint32(b, diagRequest)
 	native.PutUint16(b[4:], tcpDiag)
@@ -78,12 +73,8 @@ func diag(local, remote netip.AddrPort) endpoint {
 		native.PutUint32(b[diagReqIf:], interfaceIndex(zone))
 	}
 	native.PutUint64(b[diagReqCookie:], ^uint64(0)) // any
-	if err := unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return endpoint{}
-	}
-	answer := make([]byte, 4096)
-	n, _, err := unix.Recvfrom(fd, answer, 0)
-	if err != nil || n < unix.NLMSG_HDRLEN || native.Uint16(answer[4:]) != tcpDiag || n < diagMsgInode+4 {
+	answer := askKernel(unix.NETLINK_SOCK_DIAG, b)
+	if len(answer) < diagMsgInode+4 || native.Uint16(answer[4:]) != tcpDiag {
 		return endpoint{} // ENOENT: no such socket, or no such family of them known
 	}
 	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:]),

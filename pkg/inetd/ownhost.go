@@ -74,11 +74,12 @@ func checkUnseen(peer, listener endpoint, until time.Time) error {
 	return nil
 }
 
-// ownHost reports whether an address is one of this host's own: then a packet to it
-// comes from the very same.
+// ownHost reports whether an address is one of this host's own. Where the kernel may
+// not be asked for the route, a packet to it comes from the very same; not one to a
+// secondary address, though, which comes from the primary one.
 func ownHost(to unix.Sockaddr, local netip.Addr) bool {
 	addr := addrPort(to).Addr()
-	if addr.IsLoopback() || addr == local {
+	if addr.IsLoopback() || addr == local || routedHere(to) {
 		return true
 	}
 	family := unix.AF_INET
