@@ -61,17 +61,28 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 // container. A relay that strangers reach through it shares no more with others than
 // its user: so the listener must be the same user's, and unseen as well.
 func checkUnseen(peer, listener endpoint, until time.Time) error {
-	seen := false
-	for _, p := range processes() {
-		if time.Now().After(until) {
-			return unix.ETIMEDOUT
-		}
-		seen = seen || socketsOf(p)[listener.inode]
+	seen, err := holders(processes(), listener.inode, until)
+	if err != nil {
+		return err
 	}
-	if seen || listener.inode == 0 || listener.uid != peer.uid {
+	if seen > 0 || listener.inode == 0 || listener.uid != peer.uid {
 		return unix.ECONNREFUSED
 	}
 	return nil
+}
+
+// holders counts the processes that have a socket open. It looks into all of them:
+// how long it takes must not tell whether there is one.
+func holders(list []process, inode uint32, until time.Time) (n int, err error) {
+	for _, p := range list {
+		if time.Now().After(until) {
+			return 0, unix.ETIMEDOUT
+		}
+		if socketsOf(p)[inode] {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // ownHost reports whether an address is one of this host's own. Where the kernel may

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -129,6 +130,27 @@ func TestAProcessIsLookedIntoWithItsUsersIDs(t *testing.T) {
 	look.Env = append(os.Environ(), fmt.Sprintf("INETD_TEST_PROCESS=/proc/%d", cmd.Process.Pid), "GOCOVERDIR="+t.TempDir())
 	if got, err := look.CombinedOutput(); string(got) != "true\n" || err != nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// To stop at the first would take less time for a port that is open.
+func TestAllProcessesAreLookedIntoForAListener(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	defer unix.Close(fds[0])
+	var st unix.Stat_t
+	if err := unix.Fstat(fds[0], &st); err != nil {
+		t.Fatal(err)
+	}
+	self := process{dir: "/proc/self"}
+	if n, err := holders([]process{self, self, self}, uint32(st.Ino), time.Now().Add(patience)); n != 3 || err != nil {
+		t.Errorf("%d, %v; want 3 of 3", n, err)
+	}
+	if n, err := holders([]process{self}, uint32(st.Ino), time.Now()); n != 0 || err != unix.ETIMEDOUT {
+		t.Errorf("too late: %d, %v", n, err)
 	}
 }
 
