@@ -48,6 +48,7 @@ const (
 	diagReqIf     = diagReqDst + 16
 	diagReqCookie = diagReqIf + 4
 	diagMsgState  = unix.NLMSG_HDRLEN + 1
+	diagMsgRqueue = unix.NLMSG_HDRLEN + 56
 	diagMsgUID    = unix.NLMSG_HDRLEN + 64
 	diagMsgInode  = unix.NLMSG_HDRLEN + 68
 )
@@ -55,6 +56,16 @@ const (
 // diag asks the kernel for the socket at local that is connected to remote, or else
 // the one that would accept such a connection.
 func diag(local, remote netip.AddrPort) endpoint {
+	m, native := diagMessage(local, remote), binary.NativeEndian
+	if m == nil {
+		return endpoint{}
+	}
+	return endpoint{inode: native.Uint32(m[diagMsgInode:]), uid: native.Uint32(m[diagMsgUID:]),
+		listens: m[diagMsgState] == tcpListen}
+}
+
+// diagMessage is the kernel's answer, header included; nil if there is none.
+func diagMessage(local, remote netip.AddrPort) []byte {
 	b, native := make([]byte, diagRequest), binary.NativeEndian
 	native.PutUint32(b, diagRequest)
 	native.PutUint16(b[4:], tcpDiag)
@@ -75,10 +86,9 @@ func diag(local, remote netip.AddrPort) endpoint {
 	native.PutUint64(b[diagReqCookie:], ^uint64(0)) // any
 	answer := askKernel(unix.NETLINK_SOCK_DIAG, b)
 	if len(answer) < diagMsgInode+4 || native.Uint16(answer[4:]) != tcpDiag {
-		return endpoint{} // ENOENT: no such socket, or no such family of them known
+		return nil // ENOENT: no such socket, or no such family of them known
 	}
-	return endpoint{inode: native.Uint32(answer[diagMsgInode:]), uid: native.Uint32(answer[diagMsgUID:]),
-		listens: answer[diagMsgState] == tcpListen}
+	return answer
 }
 
 func interfaceIndex(zone string) uint32 {

@@ -78,9 +78,11 @@ func (c *Conn) connect(from, to unix.Sockaddr, until time.Time) error {
 		case nil, unix.EISCONN:
 			// Both ends may be this host, and nobody listening: TCP then connects
 			// the socket to itself if it happens to get that port.
-			if self, err := unix.Getsockname(c.fd); err != nil || addrPort(self) == addrPort(to) {
+			self, err := unix.Getsockname(c.fd)
+			if err != nil || addrPort(self) == addrPort(to) {
 				return os.NewSyscallError("connect", unix.ECONNREFUSED)
 			}
+			c.Local = addrPort(self)
 			tv = unix.Timeval{}
 			return os.NewSyscallError("setsockopt SO_SNDTIMEO", unix.SetsockoptTimeval(c.fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv))
 		case unix.EINTR:

@@ -12,7 +12,9 @@ import (
 // A Release gives up this process's share of connections that the command has
 // used, once the peer has acknowledged all that was written to them. A close
 // before that is met by the peer's next byte of input, or by one that nobody has
-// read, with a reset, and the kernel throws the rest of the output away.
+// read, with a reset, and the kernel throws the rest of the output away. Where the
+// peer has ended its stream, and all of it has been read, there is no such byte: then
+// it is enough that the output has been sent.
 //
 // A process of the user's can keep a socket's lock for as long as it likes: by
 // sending from memory whose pages are in a file system of the user's own. So what
@@ -116,6 +118,11 @@ func (r *Release) wait(d time.Duration) bool {
 		left := 0
 		for i, c := range r.conns {
 			n := c.unacknowledged()
+			// No input can come after a close, and TCP repeats what is lost without
+			// anybody: no reason to wait for a peer that delays its acknowledgement.
+			if n > 0 && !r.Shutdown && c.sent() && c.Ended() {
+				n = 0
+			}
 			if n < before[i] {
 				progress = time.Now()
 			}
@@ -145,7 +152,7 @@ func (c *Conn) unacknowledged() int {
 		return 0
 	}
 	n, err := unix.IoctlGetInt(c.fd, unix.TIOCOUTQ)
-	if err != nil {
+	if err != nil || n == 0 {
 		return 0
 	}
 	// A reset empties the queue, and leaves that number as it was.
