@@ -100,7 +100,7 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	}
 	watch := session.Attention{Stop: user.stop, Primary: c.primary.Fd(), HangUp: s.Config.OnDisconnect == Hangup}
 	if c.stderr != nil {
-		watch.Stderr = c.stderr.Fd()
+		watch.Stderr, watch.StderrEnded = c.stderr.Fd(), c.stderr.Ended
 	}
 	status, err := p.Attend(watch)
 	ended := time.Since(a.began)

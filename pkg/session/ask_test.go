@@ -51,3 +51,25 @@ func TestWhoWasAskedIsReapedSoon(t *testing.T) {
 		t.Errorf("process %d was asked; process %d is left", asked, w.asker.pid)
 	}
 }
+
+// GNU's client ends its half of the stderr connection at once. A process for that
+// alone is half a millisecond of each of its connections.
+func TestEndOfTheStderrConnectionNeedsNoProcessWhereItIsKnown(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		peer, ours := pair(t)
+		peer.Close()
+		w := &watch{Process: &Process{}, Attention: Attention{Stderr: ours.Fd(), StderrEnded: func() bool { return known }}}
+		for i := range w.fds {
+			w.fds[i].Fd = -1
+		}
+		w.fds[pollSignals].Revents = unix.POLLIN
+		w.signals()
+		if asked := w.asker.pid != 0; asked == known || known != (w.Stderr == 0) {
+			t.Errorf("end known %v: a process was asked %v; descriptor %d", known, asked, w.Stderr)
+		}
+		if w.fds[pollSignals].Fd != -1 {
+			t.Error("the ended connection is polled on")
+		}
+		w.asker.close()
+	}
+}

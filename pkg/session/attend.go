@@ -16,6 +16,10 @@ type Attention struct {
 	// Primary and Stderr are the connections; Stderr is 0 if there is no second
 	// one. Each byte that arrives on it is a signal number.
 	Primary, Stderr int
+	// StderrEnded, unless nil, reports whether the peer has ended the stderr
+	// connection and no byte is left on it. It takes no lock of the socket's, and
+	// saves a process; false also means that it is not known.
+	StderrEnded func() bool
 	// HangUp sends the process group SIGHUP when the peer has vanished: when the
 	// primary connection is lost, or when both have been ended by the peer and the
 	// stderr connection not long before the other. Where that cannot be known, because
@@ -150,6 +154,8 @@ func (w *watch) signals() {
 		w.Stderr = 0
 	}
 	switch {
+	case e&unix.POLLIN != 0 && w.Stderr > 0 && w.StderrEnded != nil && w.StderrEnded():
+		w.Stderr = 0
 	case e&unix.POLLIN != 0 && w.Stderr > 0:
 		w.ask(askSignals, w.Stderr)
 	case !time.Now().Before(w.again):
