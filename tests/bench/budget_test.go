@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"rexecd/tests/bench/rig"
 	"rexecd/tests/lab"
 )
 
@@ -22,11 +23,11 @@ func TestMain(m *testing.M) { lab.Main(m) }
 // machine, and what they count is what costs (a page fault is 0.5 to 2 us, a thread 50). They are counts beyond the C
 // reference's in the same host, so that its PAM modules, NSS sources and C library cancel out.
 func TestOneConnectionStaysWithinItsBudget(t *testing.T) {
-	lab.AddUser(t, lab.User{Name: userName, Password: password})
-	if err := lab.PAM(stacks[0].pam); err != nil {
+	lab.AddUser(t, lab.User{Name: rig.UserName, Password: rig.Password})
+	if err := lab.PAM(rig.Stacks[0].PAM); err != nil {
 		t.Fatal(err)
 	}
-	if err := logSink(nil, "/dev/log", "/run/systemd/journal/socket"); err != nil {
+	if err := rig.LogSink(nil, "/dev/log", "/run/systemd/journal/socket"); err != nil {
 		t.Fatal(err)
 	}
 	shipped, err := os.ReadFile("../../packaging/rexecd.toml")
@@ -113,7 +114,7 @@ func serveOne(t *testing.T, argv ...string) *os.ProcessState {
 	defer l.Close()
 	answered := make(chan error, 1)
 	go func() {
-		_, _, err := once(l.Addr().(*net.TCPAddr).Port, false)
+		_, _, err := rig.Loopback(l.Addr().(*net.TCPAddr).Port).Once(false)
 		answered <- err
 	}()
 	conn, err := l.Accept()

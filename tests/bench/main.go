@@ -18,47 +18,40 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"rexecd/tests/bench/measure"
+	"rexecd/tests/bench/report"
+	"rexecd/tests/bench/rig"
+	"rexecd/tests/bench/soak"
 )
-
-const workDir = "build/bench" // everything the benchmark builds, fetches and hands from one stage to the next
-
-type options struct {
-	quick   bool
-	soak    bool
-	conns   int
-	only    string
-	also    string
-	server  string
-	standby int
-}
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "spawn" { // this program is the super-server, too
-		spawn(os.Args[2:])
+		rig.Spawn(os.Args[2:])
 		return
 	}
-	var opt options
+	var opt rig.Options
 	stage := flag.String("stage", "", "internal: the part that runs in a private host")
-	flag.BoolVar(&opt.quick, "quick", false, "few rounds, about a minute; results.md stays as it is")
-	flag.BoolVar(&opt.soak, "soak", false, "soak instead: look for what connections leave behind")
-	flag.IntVar(&opt.conns, "n", 20000, "connections of the soak")
-	flag.StringVar(&opt.only, "only", "", "comma-separated figures: latency,rate,memory,throughput,held,ssh,systemd")
-	flag.StringVar(&opt.server, "server", "", "in.rexecd to measure, instead of one that make builds")
-	flag.StringVar(&opt.also, "also", "", "comma-separated paths of other builds of in.rexecd to measure beside it; results.md stays as it is")
-	flag.IntVar(&opt.standby, "standby", 4, "handlers that the warm standby keeps ready")
+	flag.BoolVar(&opt.Quick, "quick", false, "few rounds, about a minute; results.md stays as it is")
+	flag.BoolVar(&opt.Soak, "soak", false, "soak instead: look for what connections leave behind")
+	flag.IntVar(&opt.Conns, "n", 20000, "connections of the soak")
+	flag.StringVar(&opt.Only, "only", "", "comma-separated figures: latency,rate,memory,throughput,held,ssh,systemd")
+	flag.StringVar(&opt.Server, "server", "", "in.rexecd to measure, instead of one that make builds")
+	flag.StringVar(&opt.Also, "also", "", "comma-separated paths of other builds of in.rexecd to measure beside it; results.md stays as it is")
+	flag.IntVar(&opt.Standby, "standby", 4, "handlers that the warm standby keeps ready")
 	flag.Parse()
 	var err error
 	switch *stage {
 	case "":
 		err = outside(opt)
 	case "host":
-		err = insideHost(opt)
+		err = measured(*stage, measure.Host, opt)
 	case "systemd":
-		err = insideSystemd(opt)
+		err = measured(*stage, measure.Systemd, opt)
 	case "soak":
-		err = insideSoak(opt)
+		err = soak.Host(opt)
 	case "soak-systemd":
-		err = insideSoakSystemd(opt)
+		err = soak.Systemd(opt)
 	default:
 		err = fmt.Errorf("unknown stage %q", *stage)
 	}
@@ -68,26 +61,17 @@ func main() {
 	}
 }
 
-// wants reports whether a figure was asked for.
-func (o options) wants(figure string) bool {
-	return o.only == "" || strings.Contains(","+o.only+",", ","+figure+",")
-}
-
-// others are the further builds, by their paths in the module's folder.
-func (o options) others() []string {
-	return strings.FieldsFunc(o.also, func(r rune) bool { return r == ',' })
-}
-
-// pick is the full run's number, or the quick run's.
-func pick[T any](o options, full, quick T) T {
-	if o.quick {
-		return quick
+// measured runs a stage and leaves what it measured to whoever started this program.
+func measured(stage string, f func(rig.Options) (*measure.Figures, error), opt rig.Options) error {
+	figures, err := f(opt)
+	if err != nil {
+		return err
 	}
-	return full
+	return figures.Save(resultFile(stage))
 }
 
 // outside builds and fetches, then runs each stage in a private host and writes the report.
-func outside(opt options) error {
+func outside(opt rig.Options) error {
 	start := time.Now()
 	if os.Getuid() != 0 {
 		return fmt.Errorf("needs root: it makes namespaces, accounts and PAM files of its own")
@@ -95,48 +79,48 @@ func outside(opt options) error {
 	if err := enterModule(); err != nil {
 		return err
 	}
-	if err := prepare(opt); err != nil {
+	if err := rig.Prepare(opt); err != nil {
 		return err
 	}
-	undo, err := reserve()
+	undo, err := rig.Reserve()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: the processor is shared with other work:", err)
 	}
 	defer undo()
-	if opt.soak {
+	if opt.Soak {
 		return errors.Join(enter("tests/lab/private-host", "soak", opt), enter("tests/lab/private-systemd", "soak-systemd", opt))
 	}
-	figures := newFigures()
-	for _, path := range opt.others() {
-		rows = append(rows, struct{ name, label string }{path, path})
+	figures := measure.NewFigures()
+	for _, path := range opt.Others() {
+		report.AddRow(path)
 	}
 	stages := []struct{ script, stage string }{{"tests/lab/private-host", "host"}}
-	if opt.wants("systemd") {
+	if opt.Wants("systemd") {
 		stages = append(stages, struct{ script, stage string }{"tests/lab/private-systemd", "systemd"})
 	}
 	for _, s := range stages {
 		if err := enter(s.script, s.stage, opt); err != nil {
 			return err
 		}
-		if err := figures.load(resultFile(s.stage)); err != nil {
+		if err := figures.Load(resultFile(s.stage)); err != nil {
 			return err
 		}
 	}
-	report := markdown(figures, time.Since(start))
-	fmt.Print(report)
-	if opt.quick || opt.only != "" || opt.also != "" || opt.server != "" {
+	tables := report.Markdown(figures, time.Since(start))
+	fmt.Print(tables)
+	if opt.Quick || opt.Only != "" || opt.Also != "" || opt.Server != "" {
 		return nil
 	}
-	if err := os.WriteFile("tests/bench/results.md", []byte(report), 0o644); err != nil {
+	if err := os.WriteFile("tests/bench/results.md", []byte(tables), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile("tests/bench/results.svg", []byte(plot(figures)), 0o644); err != nil {
+	if err := os.WriteFile("tests/bench/results.svg", []byte(report.Plot(figures)), 0o644); err != nil {
 		return err
 	}
-	return writeReadme(figures)
+	return report.WriteReadme(figures)
 }
 
-// enterModule makes the module's root the working folder, wherever the command was started: it is the folder that the
+// enterModule makes the module's root the working directory, wherever the command was started: it is the directory that the
 // private hosts share with the machine.
 func enterModule() error {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
@@ -146,12 +130,12 @@ func enterModule() error {
 	return os.Chdir(filepath.Dir(strings.TrimSpace(string(out))))
 }
 
-func resultFile(stage string) string { return filepath.Join(workDir, stage+".json") }
+func resultFile(stage string) string { return filepath.Join(rig.WorkDir, stage+".json") }
 
 // enter runs this program again inside a private host or a private systemd.
-func enter(script, stage string, opt options) error {
-	args := []string{filepath.Join(workDir, "bench"), "-stage", stage, "-n", fmt.Sprint(opt.conns), "-standby", fmt.Sprint(opt.standby), "-only", opt.only, "-also", opt.also}
-	if opt.quick {
+func enter(script, stage string, opt rig.Options) error {
+	args := []string{filepath.Join(rig.WorkDir, "bench"), "-stage", stage, "-n", fmt.Sprint(opt.Conns), "-standby", fmt.Sprint(opt.Standby), "-only", opt.Only, "-also", opt.Also}
+	if opt.Quick {
 		args = append(args, "-quick")
 	}
 	cmd := exec.Command(script, args...)

@@ -1,4 +1,4 @@
-package main
+package soak
 
 import (
 	"errors"
@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"rexecd/tests/bench/rig"
 )
 
-// insideSoakSystemd is the part of the soak that needs systemd as process 1, logind and the journal: the units that
+// Systemd is the part of the soak that needs systemd as process 1, logind and the journal: the units that
 // ship, with sessions registered by pam_systemd. It asks what stays of units, control groups, sessions and errors.
-func insideSoakSystemd(opt options) error {
-	if err := addUser(); err != nil {
+func Systemd(opt rig.Options) error {
+	if err := rig.AddUser(); err != nil {
 		return err
 	}
 	if err := installShipped(); err != nil {
@@ -23,7 +25,7 @@ func insideSoakSystemd(opt options) error {
 	if err := os.WriteFile("/etc/rexecd.toml", []byte(soakSettings), 0o644); err != nil {
 		return err
 	}
-	if err := soakStack("session required pam_systemd.so\n").install(); err != nil {
+	if err := soakStack("session required pam_systemd.so\n").Install(); err != nil {
 		return err
 	}
 	var found findings
@@ -31,7 +33,7 @@ func insideSoakSystemd(opt options) error {
 		if _, err := os.Stat("/run/systemd/system/" + unit); err != nil {
 			continue
 		}
-		if err := soakUnit(unit, opt.conns/10, &found); err != nil {
+		if err := soakUnit(unit, opt.Conns/10, &found); err != nil {
 			return fmt.Errorf("%s: %w", unit, err)
 		}
 	}
@@ -50,7 +52,7 @@ func installShipped() error {
 		}
 	}
 	for _, name := range []string{"in.rexecd", "rexecd"} {
-		if err := copyFile(filepath.Join(workDir, name), "/usr/sbin/"+name, 0o755); err != nil {
+		if err := copyFile(filepath.Join(rig.WorkDir, name), "/usr/sbin/"+name, 0o755); err != nil {
 			return err
 		}
 	}
@@ -74,7 +76,8 @@ func copyFile(from, to string, mode os.FileMode) error {
 	return out.Close()
 }
 
-const execPort = 512
+// What the shipped units listen on.
+var execPort = rig.Loopback(512)
 
 func soakUnit(unit string, n int, found *findings) error {
 	fmt.Fprintf(os.Stderr, "soak: %s under systemd as process 1, %d connections\n", unit, n)

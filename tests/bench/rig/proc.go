@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"fmt"
@@ -8,34 +8,32 @@ import (
 	"strings"
 )
 
-func parent(path string) string { return filepath.Dir(path) }
-
 // statFields splits /proc/PID/stat behind the command's name, which may hold spaces and brackets: [0] is the state,
 // [1] the parent.
 func statFields(stat string) []string {
 	return strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 }
 
-// process is one line of a process table.
-type process struct {
+// A Process is one line of a process table.
+type Process struct {
 	pid, parent int
 	exe         string
 }
 
-// processes lists this process namespace.
-func processes() ([]process, error) {
+// Processes lists this process namespace.
+func Processes() ([]Process, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	var list []process
+	var list []Process
 	for _, d := range dirs {
 		stat, err := os.ReadFile(d + "/stat")
 		if err != nil {
 			continue // it ended meanwhile
 		}
 		exe, _ := os.Readlink(d + "/exe")
-		p := process{exe: exe}
+		p := Process{exe: exe}
 		p.pid, _ = strconv.Atoi(filepath.Base(d))
 		p.parent, _ = strconv.Atoi(statFields(string(stat))[1])
 		list = append(list, p)
@@ -43,10 +41,10 @@ func processes() ([]process, error) {
 	return list, nil
 }
 
-// waiting lists the processes of a server that have a command below them: the waiting parents, and whatever else of
+// Waiting lists the processes of a server that have a command below them: the waiting parents, and whatever else of
 // the server's stays between them and the command. A supervisor is not one: its children are the server's own.
-func waiting(exe string) ([]int, error) {
-	list, err := processes()
+func Waiting(exe string) ([]int, error) {
+	list, err := Processes()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +64,7 @@ func waiting(exe string) ([]int, error) {
 // ready counts a supervisor's children that wait for a connection: asleep in a call that waits for sockets, and with no
 // command of their own.
 func ready(supervisor int, exe string) (int, error) {
-	list, err := processes()
+	list, err := Processes()
 	if err != nil {
 		return 0, err
 	}
@@ -87,10 +85,11 @@ func ready(supervisor int, exe string) (int, error) {
 	return n, nil
 }
 
-// rollup is a process's memory in KB.
-type rollup struct{ pss, privateDirty, privateClean float64 }
+// A Rollup is a process's memory in KB.
+type Rollup struct{ PSS, PrivateDirty, PrivateClean float64 }
 
-func memoryOf(pid int) (r rollup, err error) {
+// MemoryOf reads the memory of a process.
+func MemoryOf(pid int) (r Rollup, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return r, err
@@ -106,11 +105,11 @@ func memoryOf(pid int) (r rollup, err error) {
 		}
 		switch f[0] {
 		case "Pss:":
-			r.pss = kb
+			r.PSS = kb
 		case "Private_Dirty:":
-			r.privateDirty = kb
+			r.PrivateDirty = kb
 		case "Private_Clean:":
-			r.privateClean = kb
+			r.PrivateClean = kb
 		}
 	}
 	return r, nil

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -7,33 +7,35 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rexecd/tests/bench/rig"
 )
 
 // throughput moves a lot of bytes through stdout, stderr and stdin of a command, in GB/s. A server that hands its
 // sockets over runs at the kernel's speed; one that relays does not.
-func throughput(f *figures, list []server, st stack, opt options) error {
-	all, stop, err := startAll(list)
+func throughput(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) error {
+	all, stop, err := rig.StartAll(list)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	size := pick[int64](opt, 1<<28, 1<<27)
+	size := rig.Pick[int64](opt, 1<<28, 1<<27)
 	streams := []struct {
 		name string
-		run  func(port int, size int64) (time.Duration, error)
+		run  func(at rig.Target, size int64) (time.Duration, error)
 	}{{"stdout", pullStdout}, {"stderr", pullStderr}, {"stdin", pushStdin}}
-	for round := range pick(opt, 25, 3) {
+	for round := range rig.Pick(opt, 25, 3) {
 		for _, stream := range streams {
 			for i := range all {
 				r := all[(i+round)%len(all)]
-				took, err := stream.run(r.port, size)
+				took, err := stream.run(r.Target, size)
 				if err != nil {
-					return fmt.Errorf("%s of %s: %w", stream.name, r.name, err)
+					return fmt.Errorf("%s of %s: %w", stream.name, r.Name, err)
 				}
-				if _, err := r.settle(); err != nil {
+				if _, err := r.Settle(); err != nil {
 					return err
 				}
-				f.add(key{stream.name, r.name, st.name, plain}, float64(size)/1e9/took.Seconds())
+				f.add(Key{stream.name, r.Name, st.Name, Plain}, float64(size)/1e9/took.Seconds())
 			}
 		}
 	}
@@ -64,27 +66,27 @@ func pinClient() (undo func()) {
 	}
 }
 
-func pullStdout(port int, size int64) (time.Duration, error) {
-	return pull(port, size, fmt.Sprintf("head -c %d /dev/zero", size), false)
+func pullStdout(at rig.Target, size int64) (time.Duration, error) {
+	return pull(at, size, fmt.Sprintf("head -c %d /dev/zero", size), false)
 }
 
-func pullStderr(port int, size int64) (time.Duration, error) {
-	return pull(port, size, fmt.Sprintf("head -c %d /dev/zero >&2", size), true)
+func pullStderr(at rig.Target, size int64) (time.Duration, error) {
+	return pull(at, size, fmt.Sprintf("head -c %d /dev/zero >&2", size), true)
 }
 
-func pull(port int, size int64, command string, stderr bool) (time.Duration, error) {
+func pull(at rig.Target, size int64, command string, stderr bool) (time.Duration, error) {
 	defer pinClient()()
-	s, err := open(port, onServerCPU+command, stderr)
+	s, err := at.Open(onServerCPU+command, stderr)
 	if err != nil {
 		return 0, err
 	}
-	defer s.close()
-	fd := s.fd
+	defer s.Close()
+	fd := s.FD
 	if stderr {
-		fd = s.stderr
+		fd = s.Stderr
 	}
 	start := time.Now()
-	n, err := drain(fd, make([]byte, chunk))
+	n, err := rig.Drain(fd, make([]byte, chunk))
 	took := time.Since(start)
 	if err == nil && n != size {
 		err = fmt.Errorf("got %d bytes of %d", n, size)
@@ -92,24 +94,24 @@ func pull(port int, size int64, command string, stderr bool) (time.Duration, err
 	return took, err
 }
 
-func pushStdin(port int, size int64) (time.Duration, error) {
+func pushStdin(at rig.Target, size int64) (time.Duration, error) {
 	defer pinClient()()
-	s, err := open(port, onServerCPU+"cat >/dev/null; echo end", false)
+	s, err := at.Open(onServerCPU+"cat >/dev/null; echo end", false)
 	if err != nil {
 		return 0, err
 	}
-	defer s.close()
+	defer s.Close()
 	block := string(make([]byte, chunk))
 	start := time.Now()
 	for sent := int64(0); sent < size; sent += chunk {
-		if err := writeAll(s.fd, block); err != nil {
+		if err := rig.WriteAll(s.FD, block); err != nil {
 			return 0, fmt.Errorf("send input: %w", err)
 		}
 	}
-	if err := syscall.Shutdown(s.fd, syscall.SHUT_WR); err != nil {
+	if err := syscall.Shutdown(s.FD, syscall.SHUT_WR); err != nil {
 		return 0, err
 	}
-	n, err := drain(s.fd, make([]byte, 64)) // "end" comes when the last byte was read
+	n, err := rig.Drain(s.FD, make([]byte, 64)) // "end" comes when the last byte was read
 	if err == nil && n != 4 {
 		err = fmt.Errorf("command answered %d bytes", n)
 	}

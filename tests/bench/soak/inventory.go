@@ -1,4 +1,4 @@
-package main
+package soak
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"rexecd/tests/bench/rig"
 )
 
 // inventory is what connections could leave behind on a host.
@@ -15,17 +17,17 @@ type inventory struct {
 	sockets     int // TCP, but for those that the kernel keeps in TIME_WAIT
 	unixSockets int
 	ipc         int
-	files       []string // in the watched folders
+	files       []string // in the watched directories
 	supervisor  int      // descriptors of a standing server's own process
 	resident    float64  // KB of it
 }
 
-// watched are the folders where daemons and PAM modules leave files.
+// watched are the directories where daemons and PAM modules leave files.
 var watched = []string{"/run", "/tmp", "/var/tmp", "/var/lock", "/dev/shm", "/var/log", "/var/lib", "/home"}
 
-func takeInventory(r *running) (inventory, error) {
+func takeInventory(r *rig.Running) (inventory, error) {
 	var v inventory
-	list, err := processes()
+	list, err := rig.Processes()
 	if err != nil {
 		return v, err
 	}
@@ -44,8 +46,8 @@ func takeInventory(r *running) (inventory, error) {
 			return nil
 		})
 	}
-	if r.standing {
-		dir := fmt.Sprintf("/proc/%d/fd/", r.cmd.Process.Pid)
+	if r.Standing {
+		dir := fmt.Sprintf("/proc/%d/fd/", r.PID)
 		fds, err := os.ReadDir(dir)
 		if err != nil {
 			return v, fmt.Errorf("supervisor is gone: %w", err)
@@ -56,11 +58,11 @@ func takeInventory(r *running) (inventory, error) {
 				v.supervisor++
 			}
 		}
-		m, err := memoryOf(r.cmd.Process.Pid)
+		m, err := rig.MemoryOf(r.PID)
 		if err != nil {
 			return v, err
 		}
-		v.resident = m.privateDirty
+		v.resident = m.PrivateDirty
 	}
 	return v, nil
 }

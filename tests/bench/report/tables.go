@@ -1,4 +1,6 @@
-package main
+// Package report writes what was measured: results.md, results.svg, and the table in
+// the README.
+package report
 
 import (
 	"fmt"
@@ -7,75 +9,80 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"rexecd/tests/bench/measure"
+	"rexecd/tests/bench/rig"
 )
 
 // A target is a ratio that the project promised itself.
 type target struct {
 	text  string
-	value func(*figures) float64
+	value func(*measure.Figures) float64
 	limit float64
 	least bool // the value must be at least the limit, else at most
 }
 
-func (t target) met(f *figures) bool {
+func (t target) met(f *measure.Figures) bool {
 	v := t.value(f)
 	return v != 0 && (t.least == (v >= t.limit) || v == t.limit)
 }
 
 // against is the ratio of one server's figure to another's.
-func against(figure, a, b, stack, stderr string) func(*figures) float64 {
-	return func(f *figures) float64 {
-		return f.ratio(key{figure, a, stack, stderr}, key{figure, b, stack, stderr})
+func against(figure, a, b, stack, stderr string) func(*measure.Figures) float64 {
+	return func(f *measure.Figures) float64 {
+		return f.Ratio(measure.KeyOf(figure, a, stack, stderr), measure.KeyOf(figure, b, stack, stderr))
 	}
 }
 
-func absolute(k key) func(*figures) float64 { return func(f *figures) float64 { return f.median(k) } }
+func absolute(k measure.Key) func(*measure.Figures) float64 {
+	return func(f *measure.Figures) float64 { return f.Median(k) }
+}
 
 // nextToWall is connect to end of file beside the wall time of ssh.
-func nextToWall(server, stack string) func(*figures) float64 {
-	return func(f *figures) float64 {
-		return f.ratio(key{"wall", server, stack, plain}, key{"wall", "ssh", stack, plain})
+func nextToWall(server, stack string) func(*measure.Figures) float64 {
+	return func(f *measure.Figures) float64 {
+		return f.Ratio(measure.KeyOf("wall", server, stack, measure.Plain), measure.KeyOf("wall", "ssh", stack, measure.Plain))
 	}
 }
 
 var targets = []target{
-	{"connect to NUL, pam_permit, against netkit", against("nul", "ours", "netkit", "permit", plain), 1.5, false},
-	{"connect to EOF, pam_permit, against netkit", against("eof", "ours", "netkit", "permit", plain), 1.35, false},
-	{"connect to NUL, pam_unix, against netkit", against("nul", "ours", "netkit", "unix", plain), 1.05, false},
-	{"connect to EOF, pam_unix, against netkit", against("eof", "ours", "netkit", "unix", plain), 1.05, false},
-	{"connections/s at 8, pam_permit, against netkit", against("rate8", "ours", "netkit", "permit", plain), 0.65, true},
-	{"connections/s at 8, pam_unix, against netkit", against("rate8", "ours", "netkit", "unix", plain), 0.95, true},
+	{"connect to NUL, pam_permit, against netkit", against("nul", "ours", "netkit", "permit", measure.Plain), 1.5, false},
+	{"connect to EOF, pam_permit, against netkit", against("eof", "ours", "netkit", "permit", measure.Plain), 1.35, false},
+	{"connect to NUL, pam_unix, against netkit", against("nul", "ours", "netkit", "unix", measure.Plain), 1.05, false},
+	{"connect to EOF, pam_unix, against netkit", against("eof", "ours", "netkit", "unix", measure.Plain), 1.05, false},
+	{"connections/s at 8, pam_permit, against netkit", against("rate8", "ours", "netkit", "permit", measure.Plain), 0.65, true},
+	{"connections/s at 8, pam_unix, against netkit", against("rate8", "ours", "netkit", "unix", measure.Plain), 0.95, true},
 	{"connect to EOF, pam_unix, against ssh with a password", nextToWall("ours", "unix"), 0.25, false},
-	{"stdout throughput against the floor", against("stdout", "ours", "floor", "permit", plain), 0.97, true},
-	{"stderr throughput against the floor", against("stderr", "ours", "floor", "permit", plain), 0.97, true},
-	{"stdin throughput against the floor", against("stdin", "ours", "floor", "permit", plain), 0.97, true},
-	{"waiting parent, private dirty KB, pam_permit", absolute(key{"dirty", "ours", "permit", plain}), 850, false},
-	{"1,000 held sessions: the next one's latency against the first's", absolute(key{"held-next", "ours", "permit", plain}), 1.3, false},
+	{"stdout throughput against the floor", against("stdout", "ours", "floor", "permit", measure.Plain), 0.97, true},
+	{"stderr throughput against the floor", against("stderr", "ours", "floor", "permit", measure.Plain), 0.97, true},
+	{"stdin throughput against the floor", against("stdin", "ours", "floor", "permit", measure.Plain), 0.97, true},
+	{"waiting parent, private dirty KB, pam_permit", absolute(measure.KeyOf("dirty", "ours", "permit", measure.Plain)), 850, false},
+	{"1,000 held sessions: the next one's latency against the first's", absolute(measure.KeyOf("held-next", "ours", "permit", measure.Plain)), 1.3, false},
 }
 
 var standbyTargets = []target{
-	{"standby: connect to NUL, pam_permit, against netkit", against("nul", standbyName, "netkit", "permit", plain), 0.6, false},
-	{"standby: connect to NUL, pam_unix, against netkit", against("nul", standbyName, "netkit", "unix", plain), 0.97, false},
-	{"standby under systemd: connect to NUL, pam_permit, against netkit by Accept=yes", against("sd-nul", standbyName, "netkit", "permit", plain), 0.3, false},
+	{"standby: connect to NUL, pam_permit, against netkit", against("nul", rig.StandbyName, "netkit", "permit", measure.Plain), 0.6, false},
+	{"standby: connect to NUL, pam_unix, against netkit", against("nul", rig.StandbyName, "netkit", "unix", measure.Plain), 0.97, false},
+	{"standby under systemd: connect to NUL, pam_permit, against netkit by Accept=yes", against("sd-nul", rig.StandbyName, "netkit", "permit", measure.Plain), 0.3, false},
 }
 
-// markdown is results.md.
-func markdown(f *figures, took time.Duration) string {
+// Markdown is results.md.
+func Markdown(f *measure.Figures, took time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# What one connection costs\n\nMade by `make bench` (`go run ./tests/bench`) in %s; the plot is results.svg.\n\n%s\n", took.Round(time.Second), machine())
 	b.WriteString(method)
 	targetTable(&b, f)
-	for _, stack := range stacks {
+	for _, stack := range rig.Stacks {
 		for _, stderr := range []bool{false, true} {
-			connectionTable(&b, f, stack.name, variant(stderr))
+			connectionTable(&b, f, stack.Name, measure.Variant(stderr))
 		}
 	}
-	section(&b, f, "Throughput, GB/s through one command, best round", "permit", plain, []column{{"stdout", "stdout"}, {"stderr", "stderr"}, {"stdin", "stdin"}}, "floor")
-	section(&b, f, "1,000 sessions held open (pam_permit)", "permit", plain,
+	section(&b, f, "Throughput, GB/s through one command, best round", "permit", measure.Plain, []column{{"stdout", "stdout"}, {"stderr", "stderr"}, {"stdin", "stdin"}}, "floor")
+	section(&b, f, "1,000 sessions held open (pam_permit)", "permit", measure.Plain,
 		[]column{{"held", "served"}, {"held-next", "next one's NUL / first's"}, {"held-private", "private KB each"}, {"held-pss", "proportional KB each"}}, "")
-	for _, stack := range stacks {
+	for _, stack := range rig.Stacks {
 		for _, stderr := range []bool{false, true} {
-			section(&b, f, fmt.Sprintf("Under systemd as process 1, host at rest: pam_%s, %s", stack.name, stderrText(variant(stderr))), stack.name, variant(stderr),
+			section(&b, f, fmt.Sprintf("Under systemd as process 1, host at rest: pam_%s, %s", stack.Name, stderrText(measure.Variant(stderr))), stack.Name, measure.Variant(stderr),
 				[]column{{"sd-nul", "NUL ms"}, {"sd-eof", "EOF ms"}, {"sd-rate8", "connections/s at 8"}, {"sd-cpu", "CPU ms, systemd's included"}}, "netkit")
 		}
 	}
@@ -91,10 +98,10 @@ fork, exec with the socket as descriptors 0-2), but for systemd. Logging goes to
 
 `
 
-func targetTable(b *strings.Builder, f *figures) {
+func targetTable(b *strings.Builder, f *measure.Figures) {
 	b.WriteString("## Targets\n\n| figure | target | measured | |\n|---|---|---|---|\n")
 	list := targets
-	if f.has(key{"nul", standbyName, "permit", plain}) {
+	if f.Has(measure.KeyOf("nul", rig.StandbyName, "permit", measure.Plain)) {
 		list = append(append([]target{}, targets...), standbyTargets...)
 	}
 	for _, t := range list {
@@ -111,15 +118,15 @@ func targetTable(b *strings.Builder, f *figures) {
 }
 
 func stderrText(v string) string {
-	if v == withStderr {
+	if v == measure.WithStderr {
 		return "with a stderr port"
 	}
 	return "no stderr port"
 }
 
-func connectionTable(b *strings.Builder, f *figures, stack, stderr string) {
+func connectionTable(b *strings.Builder, f *measure.Figures, stack, stderr string) {
 	columns := []column{{"nul", "NUL ms"}, {"eof", "EOF ms"}, {"cpu", "CPU ms"}, {"faults", "page faults"}}
-	for _, n := range concurrencies {
+	for _, n := range measure.Concurrencies {
 		columns = append(columns, column{fmt.Sprintf("rate%d", n), fmt.Sprintf("/s at %d", n)})
 	}
 	columns = append(columns, column{"dirty", "waiting parent, private dirty KB"}, column{"clean", "private clean KB"}, column{"wall", "beside ssh: EOF ms"})
@@ -129,11 +136,11 @@ func connectionTable(b *strings.Builder, f *figures, stack, stderr string) {
 type column struct{ figure, title string }
 
 // section is one table: a row for each server that has any of the figures; in brackets the ratio to the base's.
-func section(b *strings.Builder, f *figures, title, stack, stderr string, columns []column, base string) {
+func section(b *strings.Builder, f *measure.Figures, title, stack, stderr string, columns []column, base string) {
 	var shown []column
 	for _, c := range columns {
 		for _, row := range rows {
-			if f.has(key{c.figure, row.name, stack, stderr}) {
+			if f.Has(measure.KeyOf(c.figure, row.name, stack, stderr)) {
 				shown = append(shown, c)
 				break
 			}
@@ -150,8 +157,8 @@ func section(b *strings.Builder, f *figures, title, stack, stderr string, column
 	for _, row := range rows {
 		line, any := "| "+row.label+" |", false
 		for _, c := range shown {
-			k := key{c.figure, row.name, stack, stderr}
-			any = any || f.has(k)
+			k := measure.KeyOf(c.figure, row.name, stack, stderr)
+			any = any || f.Has(k)
 			line += " " + cell(f, k, base) + " |"
 		}
 		if any {
@@ -164,18 +171,23 @@ func section(b *strings.Builder, f *figures, title, stack, stderr string, column
 // rows is the order of every table. The standby's count of handlers is an option; its row says so in general.
 var rows = []struct{ name, label string }{
 	{"floor", "floor: protocol and exec, no PAM"}, {"netkit", "Debian netkit in.rexecd"}, {"reference", "C reference, same work"},
-	{"ours", "**in.rexecd**"}, {standbyName, "**rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
+	{"ours", "**in.rexecd**"}, {rig.StandbyName, "**rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
 }
 
-func cell(f *figures, k key, base string) string {
-	if !f.has(k) {
+// AddRow gives a further build of in.rexecd a row in every table.
+func AddRow(path string) {
+	rows = append(rows, struct{ name, label string }{path, path})
+}
+
+func cell(f *measure.Figures, k measure.Key, base string) string {
+	if !f.Has(k) {
 		return ""
 	}
-	text := number(f.median(k))
-	if k.server == base || base == "" {
+	text := number(f.Median(k))
+	if k.Server == base || base == "" {
 		return text
 	}
-	if r := f.ratio(k, key{k.figure, base, k.stack, k.stderr}); r != 0 && f.median(k) != 0 {
+	if r := f.Ratio(k, measure.KeyOf(k.Figure, base, k.Stack, k.Stderr)); r != 0 && f.Median(k) != 0 {
 		text += fmt.Sprintf(" (%.2f)", r)
 	}
 	return text

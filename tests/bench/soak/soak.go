@@ -1,4 +1,8 @@
-package main
+// Package soak asks what connections leave behind. A thousand logins one after the other, then all kinds of connections
+// eight at once, then a thousand logins again: nothing may be left that was not there before, every PAM session must be
+// closed and logged, and the last thousand must be as fast as the first. The C reference is measured beside both
+// thousands, so that the machine's mood cancels out.
+package soak
 
 import (
 	"bytes"
@@ -10,12 +14,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-)
 
-// The soak asks what connections leave behind. A thousand logins one after the other, then all kinds of connections
-// eight at once, then a thousand logins again: nothing may be left that was not there before, every PAM session must be
-// closed and logged, and the last thousand must be as fast as the first. The C reference is measured beside both
-// thousands, so that the machine's mood cancels out.
+	"rexecd/tests/bench/rig"
+)
 
 // Penalties are counted, as always, but never reach what makes a source wait: all failures come from one address.
 const soakSettings = "[penalties]\nauthfail = 1\nnoauth = 1\nprotocol = 1\nmin = 86399\nmax = 86400\n"
@@ -56,8 +57,9 @@ func (j *journal) hear(message []byte) {
 	}
 }
 
-func insideSoak(opt options) error {
-	if err := addUser(); err != nil {
+// Host is the soak in a private host, without systemd.
+func Host(opt rig.Options) error {
+	if err := rig.AddUser(); err != nil {
 		return err
 	}
 	for _, dir := range []string{"/tmp", "/var/tmp"} { // else the machine's own would show through
@@ -66,49 +68,49 @@ func insideSoak(opt options) error {
 		}
 	}
 	log := &journal{}
-	if err := logSink(log.hear, "/dev/log", "/run/systemd/journal/socket"); err != nil {
+	if err := rig.LogSink(log.hear, "/dev/log", "/run/systemd/journal/socket"); err != nil {
 		return err
 	}
-	if err := soakStack("").install(); err != nil {
+	if err := soakStack("").Install(); err != nil {
 		return err
 	}
 	if err := os.WriteFile("/etc/rexecd.toml", []byte(soakSettings), 0o644); err != nil {
 		return err
 	}
 	var found findings
-	for _, s := range candidates(opt) {
-		if s.name != standbyName && (!strings.HasSuffix(s.exe, "/in.rexecd") || s.name == "netkit") {
+	for _, s := range rig.Candidates(opt, rig.Loopback(0)) {
+		if s.Name != rig.StandbyName && (!strings.HasSuffix(s.Exe, "/in.rexecd") || s.Name == "netkit") {
 			continue
 		}
-		fmt.Fprintf(os.Stderr, "soak: %s, %d connections\n", s.label, opt.conns)
+		fmt.Fprintf(os.Stderr, "soak: %s, %d connections\n", s.Label, opt.Conns)
 		if err := soakServer(s, opt, log, &found); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
 	return found.err()
 }
 
 // soakStack counts sessions; under systemd it registers them with logind, too.
-func soakStack(more string) stack {
-	dir, _ := filepath.Abs(workDir)
+func soakStack(more string) rig.Stack {
+	dir, _ := filepath.Abs(rig.WorkDir)
 	count := dir + "/pam_count.so " + sessionFile
-	return stack{"count", "auth required " + count + "\naccount required pam_permit.so\nsession required " + count + "\n" + more}
+	return rig.Stack{Name: "count", PAM: "auth required " + count + "\naccount required pam_permit.so\nsession required " + count + "\n" + more}
 }
 
-func soakServer(s server, opt options, log *journal, found *findings) error {
+func soakServer(s rig.Server, opt rig.Options, log *journal, found *findings) error {
 	*log = journal{}
 	if err := os.WriteFile(sessionFile, nil, 0o600); err != nil {
 		return err
 	}
-	pair, stop, err := startAll([]server{candidates(opt)[2], s})
+	pair, stop, err := rig.StartAll([]rig.Server{rig.Candidates(opt, rig.Loopback(0))[2], s})
 	if err != nil {
 		return err
 	}
 	defer stop()
 	reference, r := pair[0], pair[1]
-	ends := min(1000, opt.conns/4) // logins in each of the two thousands
+	ends := min(1000, opt.Conns/4) // logins in each of the two thousands
 	// Once of each kind: what is made once and kept, as the penalties' file, is no leak.
-	warm, err := mixed(r.port, len(kinds))
+	warm, err := mixed(r.Target, len(kinds))
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func soakServer(s server, opt options, log *journal, found *findings) error {
 	if err != nil {
 		return err
 	}
-	logins, err := mixed(r.port, opt.conns-2*ends)
+	logins, err := mixed(r.Target, opt.Conns-2*ends)
 	if err != nil {
 		return err
 	}
@@ -132,7 +134,7 @@ func soakServer(s server, opt options, log *journal, found *findings) error {
 		return err
 	}
 	if err := waitQuiet(r, before); err != nil {
-		found.check(false, "%s: %v", s.name, err)
+		found.check(false, "%s: %v", s.Name, err)
 	}
 	after, err := takeInventory(r)
 	if err != nil {
@@ -156,30 +158,30 @@ func checkSessions(found *findings, want int64) {
 }
 
 // paired is the median ratio of connect to NUL of a server to the reference, each pair a moment apart.
-func paired(reference, r *running, n int) (float64, error) {
+func paired(reference, r *rig.Running, n int) (float64, error) {
 	var ratios []float64
 	for range n {
-		base, _, err := once(reference.port, false)
+		base, _, err := reference.Once(false)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := reference.settle(); err != nil {
+		if _, err := reference.Settle(); err != nil {
 			return 0, err
 		}
-		nul, _, err := once(r.port, false)
+		nul, _, err := r.Once(false)
 		if err != nil {
 			return 0, err
 		}
-		if _, err := r.settle(); err != nil {
+		if _, err := r.Settle(); err != nil {
 			return 0, err
 		}
-		ratios = append(ratios, ms(nul)/ms(base))
+		ratios = append(ratios, rig.MS(nul)/rig.MS(base))
 	}
-	return median(ratios), nil
+	return rig.Median(ratios), nil
 }
 
 // waitQuiet waits until the server's processes are as many as before.
-func waitQuiet(r *running, before inventory) error {
+func waitQuiet(r *rig.Running, before inventory) error {
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
 		now, err := takeInventory(r)

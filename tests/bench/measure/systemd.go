@@ -1,13 +1,16 @@
-package main
+package measure
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"rexecd/tests/bench/rig"
 )
 
 // Under systemd as process 1 each cold server is started by a socket unit with Accept=yes: a unit, a control group and
@@ -15,7 +18,7 @@ import (
 // all; a standby has one service that gets the listening socket.
 const (
 	coldSocket = `[Socket]
-ListenStream=127.0.0.1:%d
+ListenStream=%s
 Accept=yes
 Backlog=1024
 MaxConnections=2000
@@ -29,7 +32,7 @@ StandardInput=socket
 KillMode=process
 `
 	standbySocket = `[Socket]
-ListenStream=127.0.0.1:%d
+ListenStream=%s
 Backlog=1024
 TriggerLimitIntervalSec=0
 `
@@ -40,54 +43,53 @@ KillMode=process
 `
 )
 
-// insideSystemd measures what depends on the super-server, with systemd in its part.
-func insideSystemd(opt options) error {
-	if err := addUser(); err != nil {
-		return err
-	}
-	if err := shippedSettings(); err != nil {
-		return err
-	}
-	f := newFigures()
-	all, err := startUnits(candidates(opt))
+// Systemd measures what depends on the super-server, with systemd in its part.
+func Systemd(opt rig.Options) (*Figures, error) {
+	at, err := prepare()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, st := range stacks {
-		if err := st.install(); err != nil {
-			return err
+	f := NewFigures()
+	all, err := startUnits(rig.Candidates(opt, at))
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range rig.Stacks {
+		if err := st.Install(); err != nil {
+			return nil, err
 		}
 		start := time.Now()
 		if err := systemdLatency(f, all, st, opt); err != nil {
-			return fmt.Errorf("%s under systemd: %w", st.name, err)
+			return nil, fmt.Errorf("%s under systemd: %w", st.Name, err)
 		}
 		if err := systemdRates(f, all, st, opt); err != nil {
-			return fmt.Errorf("%s under systemd: %w", st.name, err)
+			return nil, fmt.Errorf("%s under systemd: %w", st.Name, err)
 		}
-		fmt.Fprintf(os.Stderr, "bench: %-10s pam_%-6s %5.1f s\n", "systemd", st.name, time.Since(start).Seconds())
+		fmt.Fprintf(os.Stderr, "bench: %-10s pam_%-6s %5.1f s\n", "systemd", st.Name, time.Since(start).Seconds())
 	}
-	return f.save(resultFile("systemd"))
+	return f, nil
 }
 
-func startUnits(list []server) ([]*running, error) {
-	var all []*running
+func startUnits(list []rig.Server) ([]*rig.Running, error) {
+	var all []*rig.Running
 	start := []string{"start"}
 	for i, s := range list {
-		r := &running{server: s, port: 7000 + i}
-		command := strings.Join(append([]string{s.exe}, s.args...), " ")
-		socket, service, name := coldSocket, coldService, "bench"+s.name+"@.service"
-		if s.standing {
-			socket, service, name = standbySocket, standbyService, "bench"+s.name+".service"
+		s.Target = s.At(7000 + i)
+		r := &rig.Running{Server: s}
+		command := strings.Join(append([]string{s.Exe}, s.Args...), " ")
+		socket, service, name := coldSocket, coldService, "bench"+s.Name+"@.service"
+		if s.Standing {
+			socket, service, name = standbySocket, standbyService, "bench"+s.Name+".service"
 		}
 		dir := "/run/systemd/system/"
 		if err := os.WriteFile(dir+name, fmt.Appendf(nil, service, command), 0o644); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(dir+"bench"+s.name+".socket", fmt.Appendf(nil, socket, r.port), 0o644); err != nil {
+		if err := os.WriteFile(dir+"bench"+s.Name+".socket", fmt.Appendf(nil, socket, netip.AddrPortFrom(r.Addr, uint16(r.Port))), 0o644); err != nil {
 			return nil, err
 		}
-		start = append(start, "bench"+s.name+".socket")
-		if s.standing {
+		start = append(start, "bench"+s.Name+".socket")
+		if s.Standing {
 			start = append(start, name)
 		}
 		all = append(all, r)
@@ -98,14 +100,14 @@ func startUnits(list []server) ([]*running, error) {
 		}
 	}
 	for _, r := range all {
-		if !r.standing {
+		if !r.Standing {
 			continue
 		}
-		out, err := exec.Command("systemctl", "show", "-P", "MainPID", "bench"+r.name+".service").Output()
+		out, err := exec.Command("systemctl", "show", "-P", "MainPID", "bench"+r.Name+".service").Output()
 		if err != nil {
 			return nil, fmt.Errorf("find supervisor: %w", err)
 		}
-		if r.pid, err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
+		if r.PID, err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
 			return nil, fmt.Errorf("find supervisor: %w", err)
 		}
 	}
@@ -117,42 +119,42 @@ func startUnits(list []server) ([]*running, error) {
 const rest = 60 * time.Millisecond
 
 // unitsGone waits until systemd has put away the units of a server's connections: their control groups are gone.
-func unitsGone(r *running) error {
-	if r.standing {
-		_, err := r.settle()
+func unitsGone(r *rig.Running) error {
+	if r.Standing {
+		_, err := r.Settle()
 		return err
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
-		left, err := filepath.Glob("/sys/fs/cgroup/system.slice/system-bench" + r.name + ".slice/*.service")
+		left, err := filepath.Glob("/sys/fs/cgroup/system.slice/system-bench" + r.Name + ".slice/*.service")
 		if err != nil || len(left) == 0 {
 			return err
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return fmt.Errorf("units of %s stay", r.name)
+	return fmt.Errorf("units of %s stay", r.Name)
 }
 
-func systemdLatency(f *figures, all []*running, st stack, opt options) error {
-	rounds := pick(opt, 50, 8)
-	if st.name == "unix" {
-		rounds = pick(opt, 30, 4)
+func systemdLatency(f *Figures, all []*rig.Running, st rig.Stack, opt rig.Options) error {
+	rounds := rig.Pick(opt, 50, 8)
+	if st.Name == "unix" {
+		rounds = rig.Pick(opt, 30, 4)
 	}
 	for _, stderr := range []bool{false, true} {
 		for round := range rounds + 2 {
 			for i := range all {
 				r := all[(i+round)%len(all)]
 				time.Sleep(rest)
-				nul, eof, err := once(r.port, stderr)
+				nul, eof, err := r.Once(stderr)
 				if err != nil {
-					return fmt.Errorf("%s: %w", r.name, err)
+					return fmt.Errorf("%s: %w", r.Name, err)
 				}
 				if err := unitsGone(r); err != nil {
 					return err
 				}
 				if round >= 2 {
-					f.add(key{"sd-nul", r.name, st.name, variant(stderr)}, ms(nul))
-					f.add(key{"sd-eof", r.name, st.name, variant(stderr)}, ms(eof))
+					f.add(Key{"sd-nul", r.Name, st.Name, Variant(stderr)}, rig.MS(nul))
+					f.add(Key{"sd-eof", r.Name, st.Name, Variant(stderr)}, rig.MS(eof))
 				}
 			}
 		}
@@ -162,8 +164,8 @@ func systemdLatency(f *figures, all []*running, st stack, opt options) error {
 
 // systemdRates counts connections per second with 8 at once, and the processor time of everything that runs in the
 // private host but this program: systemd, the journal, the servers.
-func systemdRates(f *figures, all []*running, st stack, opt options) error {
-	for round := range pick(opt, 4, 1) {
+func systemdRates(f *Figures, all []*rig.Running, st rig.Stack, opt rig.Options) error {
+	for round := range rig.Pick(opt, 4, 1) {
 		for i := range all {
 			r := all[(i+round)%len(all)]
 			before, err := hostCPU()
@@ -171,9 +173,9 @@ func systemdRates(f *figures, all []*running, st stack, opt options) error {
 				return err
 			}
 			start := time.Now()
-			perSecond, err := rate(r.port, 8, false, pick(opt, time.Second, 300*time.Millisecond))
+			perSecond, err := rate(r.Target, 8, false, rig.Pick(opt, time.Second, 300*time.Millisecond))
 			if err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
+				return fmt.Errorf("%s: %w", r.Name, err)
 			}
 			done := perSecond * time.Since(start).Seconds()
 			if err := unitsGone(r); err != nil {
@@ -183,8 +185,8 @@ func systemdRates(f *figures, all []*running, st stack, opt options) error {
 			if err != nil {
 				return err
 			}
-			f.add(key{"sd-rate8", r.name, st.name, plain}, perSecond)
-			f.add(key{"sd-cpu", r.name, st.name, plain}, ms(after-before)/done)
+			f.add(Key{"sd-rate8", r.Name, st.Name, Plain}, perSecond)
+			f.add(Key{"sd-cpu", r.Name, st.Name, Plain}, rig.MS(after-before)/done)
 		}
 	}
 	return nil
@@ -202,7 +204,7 @@ func hostCPU() (time.Duration, error) {
 		if pid == os.Getpid() {
 			continue
 		}
-		if t, err := treeCPU(pid); err == nil { // else it ended: its parent counts it
+		if t, err := rig.TreeCPU(pid); err == nil { // else it ended: its parent counts it
 			sum += t
 		}
 	}

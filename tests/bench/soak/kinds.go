@@ -1,4 +1,4 @@
-package main
+package soak
 
 import (
 	"errors"
@@ -6,10 +6,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"rexecd/tests/bench/rig"
 )
 
 // mixed runs n connections of every kind, eight at once, and returns how many of them logged in.
-func mixed(port, n int) (int, error) {
+func mixed(at rig.Target, n int) (int, error) {
 	var next, logins atomic.Int64
 	var failed atomic.Pointer[error]
 	var clients sync.WaitGroup
@@ -23,7 +25,7 @@ func mixed(port, n int) (int, error) {
 					return
 				}
 				kind := kinds[i%int64(len(kinds))]
-				if err := kind.run(port); err != nil {
+				if err := kind.run(at); err != nil {
 					err = fmt.Errorf("connection %d (%s): %w", i, kind.name, err)
 					failed.CompareAndSwap(nil, &err)
 					return
@@ -45,16 +47,18 @@ func mixed(port, n int) (int, error) {
 var kinds = func() []kind {
 	list := []kind{
 		{"reset at once", false, resetAtOnce},
-		{"bad port", false, func(port int) error { return refused(port, "99999\x00"+userName+"\x00"+password+"\x00true\x00") }},
-		{"wrong password", false, func(port int) error { return refused(port, "\x00"+userName+"\x00wrong\x00true\x00") }},
-		{"unknown user", false, func(port int) error { return refused(port, "\x00nobody-here\x00"+password+"\x00true\x00") }},
-		{"command killed", true, func(port int) error { return command(port, "kill -9 $$", false) }},
+		{"bad port", false, func(at rig.Target) error {
+			return refused(at, "99999\x00"+rig.UserName+"\x00"+rig.Password+"\x00true\x00")
+		}},
+		{"wrong password", false, func(at rig.Target) error { return refused(at, "\x00"+rig.UserName+"\x00wrong\x00true\x00") }},
+		{"unknown user", false, func(at rig.Target) error { return refused(at, "\x00nobody-here\x00"+rig.Password+"\x00true\x00") }},
+		{"command killed", true, func(at rig.Target) error { return command(at, "kill -9 $$", false) }},
 		{"signal", true, signalled},
 		{"client vanishes", true, vanish},
-		{"stderr port", true, func(port int) error { return command(port, "echo out; echo err >&2", true) }},
+		{"stderr port", true, func(at rig.Target) error { return command(at, "echo out; echo err >&2", true) }},
 	}
 	for range 32 {
-		list = append(list, kind{"true", true, func(port int) error { return command(port, "true", false) }})
+		list = append(list, kind{"true", true, func(at rig.Target) error { return command(at, "true", false) }})
 	}
 	return list
 }()
@@ -62,43 +66,43 @@ var kinds = func() []kind {
 type kind struct {
 	name  string
 	login bool
-	run   func(port int) error
+	run   func(at rig.Target) error
 }
 
-func command(port int, text string, stderr bool) error {
-	s, err := open(port, text, stderr)
+func command(at rig.Target, text string, stderr bool) error {
+	s, err := at.Open(text, stderr)
 	if err != nil {
 		return err
 	}
-	_, err = s.finish()
+	_, err = s.Finish()
 	return err
 }
 
 // signalled sends SIGTERM down the stderr connection to a command that would last.
-func signalled(port int) error {
-	s, err := open(port, "sleep 300", true)
+func signalled(at rig.Target) error {
+	s, err := at.Open("sleep 300", true)
 	if err != nil {
 		return err
 	}
-	if err := writeAll(s.stderr, string(rune(syscall.SIGTERM))); err != nil {
+	if err := rig.WriteAll(s.Stderr, string(rune(syscall.SIGTERM))); err != nil {
 		return err
 	}
-	_, err = s.finish()
+	_, err = s.Finish()
 	return err
 }
 
 // vanish resets the connection of a running command; `cat` sees it and ends.
-func vanish(port int) error {
-	s, err := open(port, "cat", false)
+func vanish(at rig.Target) error {
+	s, err := at.Open("cat", false)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	return syscall.SetsockoptLinger(s.fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
+	defer s.Close()
+	return syscall.SetsockoptLinger(s.FD, syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
 }
 
-func resetAtOnce(port int) error {
-	fd, err := dial(port)
+func resetAtOnce(at rig.Target) error {
+	fd, err := at.Dial()
 	if err != nil {
 		return err
 	}
@@ -107,28 +111,19 @@ func resetAtOnce(port int) error {
 }
 
 // refused sends a request that must be answered with one line.
-func refused(port int, request string) error {
-	fd, err := dial(port)
+func refused(at rig.Target, request string) error {
+	fd, err := at.Dial()
 	if err != nil {
 		return err
 	}
 	defer syscall.Close(fd)
-	if err := writeAll(fd, request); err != nil {
+	if err := rig.WriteAll(fd, request); err != nil {
 		return err
 	}
 	var answer [200]byte
-	n, err := read(fd, answer[:])
+	n, err := rig.Read(fd, answer[:])
 	if err != nil || n < 2 || answer[0] != 1 {
 		return errors.Join(fmt.Errorf("not refused: %q", answer[:max(n, 0)]), err)
 	}
 	return nil
-}
-
-func dial(port int) (int, error) {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 60})
-	return fd, syscall.Connect(fd, &syscall.SockaddrInet4{Port: port, Addr: loopback})
 }

@@ -1,18 +1,19 @@
-package main
+package rig
 
 import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 )
 
-// logSink listens where the system log does, as on any host: without it, a server that logs would save the cost of
+// LogSink listens where the system log does, as on any host: without it, a server that logs would save the cost of
 // logging. What it hears it gives to hear, or throws away.
-func logSink(hear func([]byte), paths ...string) error {
+func LogSink(hear func([]byte), paths ...string) error {
 	for _, path := range paths {
-		if err := os.MkdirAll(parent(path), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
 		c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

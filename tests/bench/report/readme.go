@@ -1,10 +1,12 @@
-package main
+package report
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+
+	"rexecd/tests/bench/measure"
 )
 
 const (
@@ -12,8 +14,8 @@ const (
 	readmeEnd   = "<!-- /bench -->"
 )
 
-// writeReadme puts the short table between the README's two marks.
-func writeReadme(f *figures) error {
+// WriteReadme puts the short table between the README's two marks.
+func WriteReadme(f *measure.Figures) error {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		return err
@@ -27,7 +29,7 @@ func writeReadme(f *figures) error {
 }
 
 // summary is the table of the README: what a user waits for, and what a host pays.
-func summary(f *figures) string {
+func summary(f *measure.Figures) string {
 	columns := []struct{ figure, stack, title string }{
 		{"nul", "permit", "command starts, ms"},
 		{"eof", "permit", "`true` ends, ms"},
@@ -45,17 +47,17 @@ func summary(f *figures) string {
 	for _, row := range rows {
 		fmt.Fprintf(&b, "| %s |", row.label)
 		for _, c := range columns {
-			k := key{c.figure, row.name, c.stack, plain}
+			k := measure.KeyOf(c.figure, row.name, c.stack, measure.Plain)
 			if row.name == "ssh" && c.figure == "eof" {
-				k.figure = "wall"
+				k.Figure = "wall"
 			}
 			switch {
-			case !f.has(k):
+			case !f.Has(k):
 				b.WriteString(" |")
-			case c.figure == "dirty" && f.median(k) == 0:
+			case c.figure == "dirty" && f.Median(k) == 0:
 				b.WriteString(" none |")
 			default:
-				fmt.Fprintf(&b, " %s |", number(f.median(k)))
+				fmt.Fprintf(&b, " %s |", number(f.Median(k)))
 			}
 		}
 		b.WriteString("\n")

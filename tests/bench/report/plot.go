@@ -1,11 +1,14 @@
-package main
+package report
 
 import (
 	"fmt"
 	"strings"
+
+	"rexecd/tests/bench/measure"
+	"rexecd/tests/bench/rig"
 )
 
-// The plot is a plain SVG of horizontal bars, in colours that read on a light and on a dark page. No library draws it:
+// The plot is a measure.Plain SVG of horizontal bars, in colours that read on a light and on a dark page. No library draws it:
 // it is four panels of rectangles.
 const (
 	panelWidth, barHeight, labelWidth = 860, 22, 250
@@ -26,29 +29,29 @@ var panels = []panel{
 	{"Connections per second, 8 at once, pam_permit (more is better)", "/s", "rate8", "permit", true},
 }
 
-var barColours = map[string]string{"floor": "#9aa5b1", "netkit": "#b07d3c", "reference": "#7a8ca3", "ours": "#2f81d6", standbyName: "#2aa876", "ssh": "#a3566b"}
+var barColours = map[string]string{"floor": "#9aa5b1", "netkit": "#b07d3c", "reference": "#7a8ca3", "ours": "#2f81d6", rig.StandbyName: "#2aa876", "ssh": "#a3566b"}
 
 type bar struct {
 	server, label string
 	value         float64
 }
 
-func (p panel) bars(f *figures) []bar {
+func (p panel) bars(f *measure.Figures) []bar {
 	var list []bar
 	for _, row := range rows {
-		k := key{p.figure, row.name, p.stack, plain}
+		k := measure.KeyOf(p.figure, row.name, p.stack, measure.Plain)
 		if p.figure == "eof" && row.name == "ssh" {
-			k.figure = "wall"
+			k.Figure = "wall"
 		}
-		if f.has(k) {
-			list = append(list, bar{row.name, strings.NewReplacer("*", "", "`", "").Replace(row.label), f.median(k)})
+		if f.Has(k) {
+			list = append(list, bar{row.name, strings.NewReplacer("*", "", "`", "").Replace(row.label), f.Median(k)})
 		}
 	}
 	return list
 }
 
-// plot is results.svg.
-func plot(f *figures) string {
+// Plot is results.svg.
+func Plot(f *measure.Figures) string {
 	var b strings.Builder
 	y := 10
 	for _, p := range panels {

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bufio"
@@ -24,9 +24,9 @@ type spawner struct {
 	idle  *sync.Cond
 }
 
-// spawn serves the listening socket on descriptor 3: one process per connection. On standard input "idle" waits for
+// Spawn serves the listening socket on descriptor 3: one process per connection. On standard input "idle" waits for
 // every child to be reaped; each command is answered with what the reaped children have cost so far.
-func spawn(argv []string) {
+func Spawn(argv []string) {
 	s := &spawner{}
 	s.idle = sync.NewCond(&s.mu)
 	var limit syscall.Rlimit
@@ -105,21 +105,21 @@ func must(err error) {
 	}
 }
 
-// cost is what the children of a super-server have used so far.
-type cost struct {
-	cpu    time.Duration
-	faults int64
+// Cost is what the children of a super-server have used so far.
+type Cost struct {
+	CPU    time.Duration
+	Faults int64
 	alive  int
 }
 
-func parseCost(line string) (c cost, err error) {
-	_, err = fmt.Sscan(line, &c.cpu, &c.faults, &c.alive)
+func parseCost(line string) (c Cost, err error) {
+	_, err = fmt.Sscan(line, &c.CPU, &c.Faults, &c.alive)
 	return c, err
 }
 
-// treeCPU is the processor time of a process and the children it has reaped, from /proc: for servers that are their
+// TreeCPU is the processor time of a process and the children it has reaped, from /proc: for servers that are their
 // own super-server. In steps of 10 ms, so only good for many connections.
-func treeCPU(pid int) (time.Duration, error) {
+func TreeCPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0, err

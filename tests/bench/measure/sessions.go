@@ -1,36 +1,38 @@
-package main
+package measure
 
 import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"rexecd/tests/bench/rig"
 )
 
 // memory holds one session open on each server and looks at the processes that wait for its command.
-func memory(f *figures, list []server, st stack, opt options) error {
-	all, stop, err := startAll(list)
+func memory(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) error {
+	all, stop, err := rig.StartAll(list)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	for range pick(opt, 7, 2) {
+	for range rig.Pick(opt, 7, 2) {
 		for _, r := range all {
 			for _, stderr := range []bool{false, true} {
-				s, err := open(r.port, "cat", stderr)
+				s, err := r.Open("cat", stderr)
 				if err != nil {
-					return fmt.Errorf("%s: %w", r.name, err)
+					return fmt.Errorf("%s: %w", r.Name, err)
 				}
-				m, n, err := settledMemory(r.exe, r.waits)
+				m, n, err := settledMemory(r.Serves(), r.Waits)
 				if err != nil {
-					return fmt.Errorf("%s: %w", r.name, err)
+					return fmt.Errorf("%s: %w", r.Name, err)
 				}
-				f.add(key{"parents", r.name, st.name, variant(stderr)}, float64(n))
-				f.add(key{"dirty", r.name, st.name, variant(stderr)}, m.privateDirty)
-				f.add(key{"clean", r.name, st.name, variant(stderr)}, m.privateClean)
+				f.add(Key{"parents", r.Name, st.Name, Variant(stderr)}, float64(n))
+				f.add(Key{"dirty", r.Name, st.Name, Variant(stderr)}, m.PrivateDirty)
+				f.add(Key{"clean", r.Name, st.Name, Variant(stderr)}, m.PrivateClean)
 				if err := endSession(s); err != nil {
 					return err
 				}
-				if _, err := r.settle(); err != nil {
+				if _, err := r.Settle(); err != nil {
 					return err
 				}
 			}
@@ -40,8 +42,8 @@ func memory(f *figures, list []server, st stack, opt options) error {
 }
 
 // settledMemory adds up a server's waiting processes once two readings in a row agree.
-func settledMemory(exe string, waits bool) (rollup, int, error) {
-	var last rollup
+func settledMemory(exe string, waits bool) (rig.Rollup, int, error) {
+	var last rig.Rollup
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		m, n, err := waitingMemory(exe)
 		if err != nil {
@@ -55,52 +57,52 @@ func settledMemory(exe string, waits bool) (rollup, int, error) {
 	return last, 0, fmt.Errorf("the waiting processes of %s do not settle", exe)
 }
 
-func waitingMemory(exe string) (rollup, int, error) {
-	var sum rollup
-	pids, err := waiting(exe)
+func waitingMemory(exe string) (rig.Rollup, int, error) {
+	var sum rig.Rollup
+	pids, err := rig.Waiting(exe)
 	if err != nil {
 		return sum, 0, err
 	}
 	for _, pid := range pids {
-		m, err := memoryOf(pid)
+		m, err := rig.MemoryOf(pid)
 		if err != nil {
 			return sum, 0, err
 		}
-		sum.pss += m.pss
-		sum.privateDirty += m.privateDirty
-		sum.privateClean += m.privateClean
+		sum.PSS += m.PSS
+		sum.PrivateDirty += m.PrivateDirty
+		sum.PrivateClean += m.PrivateClean
 	}
 	return sum, len(pids), nil
 }
 
 // endSession ends a `cat` by ending its input.
-func endSession(s *session) error {
-	if err := syscall.Shutdown(s.fd, syscall.SHUT_WR); err != nil {
+func endSession(s *rig.Session) error {
+	if err := syscall.Shutdown(s.FD, syscall.SHUT_WR); err != nil {
 		return fmt.Errorf("end input: %w", err)
 	}
-	_, err := s.finish()
+	_, err := s.Finish()
 	return err
 }
 
 // held opens a thousand sessions, keeps them, and asks what the next one waits for. The same server without them is
 // measured before and after, so that a change of the machine's mood in between cancels out.
-func held(f *figures, list []server, st stack, opt options) error {
+func held(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) error {
 	const sessions = 1000
 	for _, server := range list {
-		r, err := server.start()
+		r, err := server.Start()
 		if err != nil {
 			return err
 		}
-		if err := heldOn(f, r, st, pick(opt, sessions, 50), pick(opt, 60, 10)); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+		if err := heldOn(f, r, st, rig.Pick(opt, sessions, 50), rig.Pick(opt, 60, 10)); err != nil {
+			return fmt.Errorf("%s: %w", r.Name, err)
 		}
-		r.stop()
+		r.Stop()
 	}
 	return nil
 }
 
-func heldOn(f *figures, r *running, st stack, sessions, samples int) error {
-	k := func(figure string) key { return key{figure, r.name, st.name, plain} }
+func heldOn(f *Figures, r *rig.Running, st rig.Stack, sessions, samples int) error {
+	k := func(figure string) Key { return Key{figure, r.Name, st.Name, Plain} }
 	before, err := nextLatency(r, samples)
 	if err != nil {
 		return err
@@ -108,7 +110,7 @@ func heldOn(f *figures, r *running, st stack, sessions, samples int) error {
 	open, err := openMany(r, sessions)
 	defer func() {
 		for _, s := range open {
-			s.close()
+			s.Close()
 		}
 	}()
 	if err != nil {
@@ -118,7 +120,7 @@ func heldOn(f *figures, r *running, st stack, sessions, samples int) error {
 	if err != nil {
 		return err
 	}
-	m, n, err := waitingMemory(r.exe)
+	m, n, err := waitingMemory(r.Serves())
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func heldOn(f *figures, r *running, st stack, sessions, samples int) error {
 			return fmt.Errorf("end held session: %w", err)
 		}
 	}
-	if _, err := r.settle(); err != nil {
+	if _, err := r.Settle(); err != nil {
 		return err
 	}
 	after, err := nextLatency(r, samples)
@@ -137,15 +139,15 @@ func heldOn(f *figures, r *running, st stack, sessions, samples int) error {
 	f.add(k("held"), float64(len(open)))
 	f.add(k("held-next"), full/((before+after)/2))
 	if n > 0 {
-		f.add(k("held-pss"), m.pss/float64(n))
-		f.add(k("held-private"), (m.privateDirty+m.privateClean)/float64(n))
+		f.add(k("held-pss"), m.PSS/float64(n))
+		f.add(k("held-private"), (m.PrivateDirty+m.PrivateClean)/float64(n))
 	}
 	return nil
 }
 
-func openMany(r *running, n int) (open_ []*session, err error) {
+func openMany(r *rig.Running, n int) (open_ []*rig.Session, err error) {
 	for range n {
-		s, err := open(r.port, "cat", false)
+		s, err := r.Open("cat", false)
 		if err != nil {
 			return open_, err
 		}
@@ -155,15 +157,15 @@ func openMany(r *running, n int) (open_ []*session, err error) {
 }
 
 // nextLatency is the median of connect to NUL, in ms.
-func nextLatency(r *running, samples int) (float64, error) {
+func nextLatency(r *rig.Running, samples int) (float64, error) {
 	var took []float64
 	for range samples {
-		nul, _, err := once(r.port, false)
+		nul, _, err := r.Once(false)
 		if err != nil {
 			return 0, err
 		}
-		took = append(took, ms(nul))
+		took = append(took, rig.MS(nul))
 		time.Sleep(10 * time.Millisecond) // a thousand children are alive: there is nothing to wait for
 	}
-	return median(took), nil
+	return rig.Median(took), nil
 }

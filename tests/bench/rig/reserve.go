@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// reserve puts this program and what it starts into a control group that goes before everything else on the machine,
+// Reserve puts this program and what it starts into a control group that goes before everything else on the machine,
 // and returns how to undo it. Two reasons: other work disturbs all servers alike, but it disturbs; and outside a group
 // of its own Linux gives each session a share of the processor (autogroup), so that a command whose server calls
 // setsid() for it is scheduled against the client, and another's is not. Where it cannot be had the figures are only
 // noisier.
-func reserve() (undo func(), err error) {
+func Reserve() (undo func(), err error) {
 	for _, c := range []struct{ root, file, most string }{
 		{"/sys/fs/cgroup/cpu", "cpu.shares", "262144"}, // version 1
 		{"/sys/fs/cgroup", "cpu.weight", "10000"},      // version 2
