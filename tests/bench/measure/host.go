@@ -33,7 +33,7 @@ func Host(opt rig.Options) (*Figures, error) {
 	return f, nil
 }
 
-// prepare makes the account, and installs the settings file as
+// prepare makes the account and the client's host, and installs the settings file as
 // the packages do: reading it is part of every connection.
 func prepare() (rig.Target, error) {
 	if err := rig.AddUser(); err != nil {
@@ -46,7 +46,7 @@ func prepare() (rig.Target, error) {
 	if err := os.WriteFile("/etc/rexecd.toml", text, 0o644); err != nil {
 		return rig.Target{}, err
 	}
-	return rig.Loopback(0), nil
+	return rig.ClientHost()
 }
 
 func measureStack(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) error {

@@ -115,10 +115,15 @@ func sshTrue(at rig.Target) (time.Duration, error) {
 	cmd := exec.Command("sshpass", "-p", rig.Password, "ssh", "-F", "/dev/null", "-p", strconv.Itoa(at.Port), "-l", rig.UserName,
 		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile="+home+"/known", "-o", "LogLevel=ERROR", "-o", "PubkeyAuthentication=no",
 		at.Addr.String(), "true")
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("ssh: %w: %s", err, out)
-	}
-	return time.Since(start), nil
+	var took time.Duration
+	err := at.OnClient(func() error {
+		start := time.Now()
+		out, err := cmd.CombinedOutput()
+		took = time.Since(start)
+		if err != nil {
+			return fmt.Errorf("ssh: %w: %s", err, out)
+		}
+		return nil
+	})
+	return took, err
 }

@@ -93,8 +93,10 @@ const method = `Every server was run side by side in one private host, one after
 another one, with a soft limit of 1024 descriptors (what super-servers give) and the same account. Each figure is the median
 over the rounds; a ratio is the median over the rounds of the two servers' ratio within one round. "NUL" is from connect()
 to the status byte, when the user's command starts; "EOF" is to the end of the output of ` + "`true`" + `. CPU and page
-faults are all that the connection's processes used, the command included. The super-server is the benchmark's own (accept,
-fork, exec with the socket as descriptors 0-2), but for systemd. Logging goes to a socket that throws it away.
+faults are all that the connection's processes used, the command included. The client has a network namespace of its own at
+the other end of a veth pair, with addresses of its own as real clients have: what the server does for a client of its own
+host only (rexecd.toml(5), stderr_own_host) is in no figure. The super-server is the benchmark's own (accept, fork, exec
+with the socket as descriptors 0-2), but for systemd. Logging goes to a socket that throws it away.
 
 `
 
