@@ -89,7 +89,7 @@ func TestARelayOnThisHostLetsNobodyScanItsPorts(t *testing.T) {
 					answers[port] = strings.ReplaceAll(string(a.All), port, "PORT")
 				}
 			}
-			if answers[open] != answers[closed] || !strings.Contains(answers[open], "connection refused") {
+			if answers[open] != answers[closed] || !strings.Contains(answers[open], "Connection refused") {
 				t.Errorf("an open port: %q; a closed one: %q", answers[open], answers[closed])
 			}
 			slices.Sort(times[open])
