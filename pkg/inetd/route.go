@@ -32,7 +32,8 @@ func routedHere(to unix.Sockaddr) bool {
 	}
 	native.PutUint32(b, uint32(len(b)))
 	answer := askKernel(unix.NETLINK_ROUTE, b)
-	return len(answer) >= routeAttrs && native.Uint16(answer[4:]) == unix.RTM_NEWROUTE && answer[routeType] == unix.RTN_LOCAL
+	return len(answer) >= routeAttrs && native.Uint16(answer[4:]) == unix.RTM_NEWROUTE &&
+		answer[routeType] == unix.RTN_LOCAL
 }
 
 // appendAttr appends a netlink attribute; the length of value is a multiple of four.

@@ -58,7 +58,8 @@ func TestEndOfTheStderrConnectionNeedsNoProcessWhereItIsKnown(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		peer, ours := pair(t)
 		peer.Close()
-		w := &watch{Process: &Process{}, Attention: Attention{Stderr: ours.Fd(), StderrEnded: func() bool { return known }}}
+		ended := func() bool { return known }
+		w := &watch{Process: &Process{}, Attention: Attention{Stderr: ours.Fd(), StderrEnded: ended}}
 		for i := range w.fds {
 			w.fds[i].Fd = -1
 		}
