@@ -63,6 +63,7 @@ func checkUnits() (found []finding, starters []string) {
 	if !systemdRuns() {
 		return nil, nil
 	}
+	var used []string
 	for _, unit := range []struct{ socket, service string }{{socketUnit, "rexec@check.service"}, {standbyUnit, "rexec-standby.service"}} {
 		active, enabled := unitIs("active", unit.socket), unitIs("enabled", unit.socket)
 		switch {
@@ -78,9 +79,40 @@ func checkUnits() (found []finding, starters []string) {
 		}
 		if active || enabled {
 			found = append(found, checkExecStart(unit.service, unit.socket == standbyUnit)...)
+			used = append(used, unit.socket)
 		}
 	}
+	if len(used) == 1 {
+		found = append(found, checkIdleDropIns(used[0])...)
+	}
 	return found, starters
+}
+
+// checkIdleDropIns looks for drop-ins of the socket that is off: who changes over
+// from one to the other takes them to hold on.
+func checkIdleDropIns(used string) []finding {
+	const about = topic("systemd")
+	idle := socketUnit
+	if used == socketUnit {
+		idle = standbyUnit
+	}
+	var found []finding
+	for _, path := range unitDropIns(idle) {
+		moved := strings.Replace(path, "/"+idle+".d/", "/"+used+".d/", 1)
+		if moved != path && !exists(moved) { // others are for every socket
+			found = append(found, about.note("%s has no effect on %s, which is in use: if that is to have it too, copy it to %s", path, used, moved))
+		}
+	}
+	return found
+}
+
+// unitDropIns are the paths of a unit's drop-ins.
+func unitDropIns(unit string) []string {
+	out, err := exec.Command(systemctlPath(), "show", "--property=DropInPaths", "--value", unit).Output()
+	if err != nil {
+		return nil // an older installation without the unit
+	}
+	return strings.Fields(string(out))
 }
 
 // checkExecStart looks at the options that a unit passes: a drop-in may have

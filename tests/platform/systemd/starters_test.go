@@ -137,6 +137,36 @@ func TestCheckReadsTheOptionsOfDropIns(t *testing.T) {
 	}
 }
 
+// Whoever changes over to the other socket leaves its restrictions behind.
+func TestCheckNotesDropInsOfTheSocketThatIsOff(t *testing.T) {
+	sweep(t)
+	const dir, other = "/etc/systemd/system/rexec.socket.d/", "/etc/systemd/system/rexec-standby.socket.d/"
+	const text = "[Socket]\nIPAddressDeny=any\nIPAddressAllow=192.0.2.0/24\n"
+	const want = "note systemd: " + dir + "net.conf has no effect on rexec-standby.socket, which is in use: if that is to have it too, copy it to " + other + "net.conf\n"
+	put(t, dir+"net.conf", text)
+	t.Cleanup(func() { says("systemctl", "daemon-reload") })
+	lab.Run(t, "systemctl", "daemon-reload")
+	notes := func() bool {
+		out, _ := says("rexecd", "-check")
+		return strings.Contains(out, want)
+	}
+	lab.Run(t, "systemctl", "enable", "--now", socketUnit)
+	if notes() {
+		t.Error("rexec.socket, which is in use, is said to be off")
+	}
+	lab.Run(t, "systemctl", "disable", "--now", socketUnit)
+	lab.Run(t, "systemctl", "enable", "--now", standbyUnit)
+	if !notes() {
+		out, _ := says("rexecd", "-check")
+		t.Errorf("rexecd -check:\n%s; want %s", out, want)
+	}
+	put(t, other+"net.conf", text)
+	lab.Run(t, "systemctl", "daemon-reload")
+	if notes() {
+		t.Error("the drop-in is noted although the other socket has it")
+	}
+}
+
 // systemd listens, for somebody else.
 func TestCheckFailsForAForeignUnitOnThePort(t *testing.T) {
 	sweep(t)
