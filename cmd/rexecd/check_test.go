@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,5 +193,25 @@ func TestCapabilitiesHaveTheKernelsNumbers(t *testing.T) {
 		if n, ok := numbers[name]; !ok || n != c.bit {
 			t.Errorf("%s is %d; want %d", name, c.bit, n)
 		}
+	}
+}
+
+func TestAFileThatIsNoDropInIsNoted(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"10-site.toml", "20.toml.dpkg-old", "30.toml~", ".40.swp", "50-site.conf", "60\nsite"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const why = ": the name of a settings file ends in .toml"
+	want := []finding{
+		{note, "settings", `"50-site.conf" in ` + dir + " is not read" + why},
+		{note, "settings", `"60\nsite" in ` + dir + " is not read" + why},
+	}
+	if got := misnamed(dir); !slices.Equal(got, want) {
+		t.Errorf("misnamed = %q; want %q", got, want)
+	}
+	if got := misnamed(dir + "/absent"); got != nil {
+		t.Errorf("misnamed in a directory that is absent = %q", got)
 	}
 }

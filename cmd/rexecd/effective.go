@@ -49,6 +49,19 @@ func checkSettings() []finding {
 	for _, err := range from.Writable() {
 		found = append(found, aboutSettings.fail("%v", err))
 	}
+	return append(found, misnamed(settings.ServerFile+".d")...)
+}
+
+// misnamed looks for files beside the drop-ins that are not read. One whose name has .toml
+// further to the left was set aside by an editor, a package or an administrator.
+func misnamed(dir string) []finding {
+	names, _ := os.ReadDir(dir) // absent is empty
+	var found []finding
+	for _, e := range names {
+		if name := e.Name(); name[0] != '.' && !strings.Contains(name, ".toml") {
+			found = append(found, aboutSettings.note("%q in %s is not read: the name of a settings file ends in .toml", name, dir))
+		}
+	}
 	return found
 }
 
