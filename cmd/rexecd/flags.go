@@ -98,6 +98,8 @@ func parseFlags(args []string) (options, error) {
 		return o, err
 	case f.NArg() > 0 && !o.penalties:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case o.penalties && f.NArg() > 0 && f.Arg(0) != "clear":
+		return o, fmt.Errorf("unexpected argument %q: rexecd -penalties lists, rexecd -penalties clear [address ...] forgets", f.Arg(0))
 	case given["standby"] && (o.standby < 1 || o.standby > 1000):
 		return o, fmt.Errorf("-standby %d: it takes a number from 1 to 1000", o.standby)
 	case o.max < 0 || o.perSource < 0:

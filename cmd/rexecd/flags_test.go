@@ -47,6 +47,7 @@ func TestAWrongFlagNamesItself(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"-x", "flag provided but not defined: -x"},
 		{"-config", "-config"},
+		{"-penalties list", `unexpected argument "list": rexecd -penalties lists`},
 		{"-check extra", `unexpected argument "extra"`},
 		{"-standby -1", "-standby -1: it takes a number from 1 to 1000"},
 		{"-standby 0", "-standby 0: it takes a number from 1 to 1000"},

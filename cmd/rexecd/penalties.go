@@ -34,8 +34,6 @@ func penalties(out io.Writer, o options) error {
 	switch {
 	case len(o.args) == 0:
 		return listPenalties(out, table)
-	case o.args[0] != "clear":
-		return fmt.Errorf("unexpected argument %q: rexecd -penalties lists, rexecd -penalties clear [address ...] forgets", o.args[0])
 	case len(o.args) == 1:
 		if err := table.ClearAll(); err != nil {
 			return err
