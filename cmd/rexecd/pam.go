@@ -35,8 +35,8 @@ func checkPAM() []finding {
 	var found []finding
 	for _, facility := range []string{"auth", "account", "session"} {
 		if !stack.has(facility) {
-			found = append(found, about.fail("%s has no %s lines, so that PAM %s: take the file that is shipped with in.rexecd",
-				path, facility, fallback.instead(other, facility)))
+			found = append(found, about.fail("%s has no %s lines, so that PAM %s: take %s",
+				path, facility, fallback.instead(other, facility), shippedPAM()))
 		}
 	}
 	for _, name := range stack.files {
@@ -64,9 +64,22 @@ func checkPAM() []finding {
 	return found
 }
 
+// pamTemplate is Debian's copy of the service file. The package does not put back one
+// that was deleted.
+var pamTemplate = "/usr/share/rexecd/pam.d/rexec"
+
+// shippedPAM names the file that belongs in /etc/pam.d.
+func shippedPAM() string {
+	if exists(pamTemplate) {
+		return "a copy of " + pamTemplate
+	}
+	return "the file that is shipped with in.rexecd"
+}
+
 // missingService is what follows from a missing service file.
 func missingService(other string, fallback stack) finding {
-	const about, install = topic("PAM"), "install the file that is shipped with in.rexecd"
+	const about = topic("PAM")
+	install := "install " + shippedPAM()
 	missing := pamDirs[0] + service + " is missing, "
 	if other == "" {
 		return about.fail("%sand so is %sother: PAM refuses everybody; %s", missing, pamDirs[0], install)

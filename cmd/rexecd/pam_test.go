@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -128,6 +129,20 @@ func TestAPamFileThatJudgesNobodyFails(t *testing.T) {
 			t.Errorf("%q: %v", tt.text, found)
 		case want != "" && (len(found) != 1 || found[0].Level != fail || !strings.Contains(found[0].Text, want)):
 			t.Errorf("%q: %v; want %q", tt.text, found, want)
+		}
+	}
+}
+
+func TestThePackagesCopyOfTheStackIsNamed(t *testing.T) {
+	before := pamTemplate
+	t.Cleanup(func() { pamTemplate = before })
+	pamTemplate = filepath.Join(t.TempDir(), "rexec")
+	for _, want := range []string{"install the file that is shipped with in.rexecd", "install a copy of " + pamTemplate} {
+		if got := missingService("", stack{}); !strings.HasSuffix(got.Text, want) {
+			t.Errorf("%q; want it to end with %q", got.Text, want)
+		}
+		if err := os.WriteFile(pamTemplate, nil, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
