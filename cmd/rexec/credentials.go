@@ -116,6 +116,15 @@ func fromEnvironment(set *settings.Client, lookup func(string) (string, bool)) c
 	return found
 }
 
+// otherSources are where a password may come from besides the terminal: with -n,
+// from the command line alone.
+func (o *options) otherSources() string {
+	if o.promptOnly {
+		return "--password-file, or leave out -n, which ignores REXEC_PASS and .netrc"
+	}
+	return "REXEC_PASS, .netrc or --password-file"
+}
+
 // fromTerminal asks for the password, and for the name if none is known.
 func fromTerminal(o *options, who credentials) (credentials, error) {
 	name := who.user
@@ -123,11 +132,11 @@ func fromTerminal(o *options, who credentials) (credentials, error) {
 		name = localUser()
 	}
 	if o.batch {
-		return who, fmt.Errorf("no password for %s at %s, and -B forbids asking: use REXEC_PASS, .netrc or --password-file", name, o.host)
+		return who, fmt.Errorf("no password for %s at %s, and -B forbids asking: use %s", name, o.host, o.otherSources())
 	}
 	tty, err := openTerminal()
 	if err != nil {
-		return who, fmt.Errorf("no password for %s at %s, and no terminal to ask on: use REXEC_PASS, .netrc or --password-file", name, o.host)
+		return who, fmt.Errorf("no password for %s at %s, and no terminal to ask on: use %s", name, o.host, o.otherSources())
 	}
 	defer tty.close()
 	if !who.hasUser {
