@@ -28,7 +28,8 @@ func (c *Conn) Ended() bool {
 	var st unix.Stat_t
 	m := diagMessage(c.Local, c.Peer)
 	// The command can dissolve a connection, and another may then have its addresses.
-	if m == nil || unix.Fstat(c.fd, &st) != nil || uint64(binary.NativeEndian.Uint32(m[diagMsgInode:])) != uint64(st.Ino) {
+	if m == nil || unix.Fstat(c.fd, &st) != nil ||
+		uint64(binary.NativeEndian.Uint32(m[diagMsgInode:])) != uint64(st.Ino) {
 		return false
 	}
 	switch m[diagMsgState] {

@@ -26,9 +26,15 @@ func TestEndedIsThePeersEndWithNothingLeftToRead(t *testing.T) {
 			client.CloseWrite()
 			c.Read(make([]byte, 1))
 		}, true},
-		{"both have ended", func(c *Conn, client *net.TCPConn) { unix.Shutdown(c.fd, unix.SHUT_WR); client.CloseWrite() }, false}, // it has gone
+		{"both have ended", func(c *Conn, client *net.TCPConn) { // it has gone
+			unix.Shutdown(c.fd, unix.SHUT_WR)
+			client.CloseWrite()
+		}, false},
 		{"the command reads no more", func(c *Conn, _ *net.TCPConn) { unix.Shutdown(c.fd, unix.SHUT_RD) }, false},
-		{"and one byte comes", func(c *Conn, client *net.TCPConn) { unix.Shutdown(c.fd, unix.SHUT_RD); client.Write([]byte("x")) }, false},
+		{"and one byte comes", func(c *Conn, client *net.TCPConn) {
+			unix.Shutdown(c.fd, unix.SHUT_RD)
+			client.Write([]byte("x"))
+		}, false},
 		{"closed", func(c *Conn, client *net.TCPConn) { client.CloseWrite(); c.Close() }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
