@@ -3,11 +3,13 @@
 .PHONY: deps check check-platform check-interop interop-deps lint unit oldest race fuzz fuzz-short cross e2e demo bench soak
 TOOLS = build/tools
 
-# Super-servers and old servers that conflict with one another: fetched for the tests, never installed on this machine.
+# Super-servers and old servers that conflict with one another: fetched for the tests, never
+# installed on this machine.
 DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban \
        rsyslog libestr0 libfastjson4 wireguard-tools
 
-# need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and works without a network.
+# need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and
+# works without a network.
 define need
 	@missing=$$(for p in $(1); do [ "$$(dpkg-query -W -f '$${db:Status-Status}' "$$p" 2>/dev/null || :)" = installed ] || echo "$$p"; done); \
 	if [ -n "$$missing" ]; then echo "installing" $$missing; apt-get update -qq; \
@@ -20,7 +22,7 @@ deps: $(TOOLS)/staticcheck $(TOOLS)/nfpm $(TOOLS)/rpmpaths
 	@tests/platform/build-busybox build/busybox
 	@tests/lab/build-inetutils build/inetutils
 
-# Built from the versions and sums in packaging/tools: the product's own go.mod knows nothing of them.
+# Built from the versions and sums in packaging/tools: the product's own go.mod does not name them.
 $(TOOLS)/rpmpaths: packaging/tools/rpmpaths/main.go
 $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
 	@mkdir -p $(TOOLS)
@@ -49,7 +51,7 @@ lint: $(TOOLS)/staticcheck
 unit:
 	$(GO) test $(pkgs)
 
-# With the oldest Go that go.mod permits, which the go command fetches: nothing newer than it must be used.
+# With the oldest Go that go.mod permits, which the go command fetches: nothing may need a newer.
 oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
 oldest:
 	$(GO) vet ./...
@@ -60,7 +62,7 @@ race:
 	$(GO) test -race $(pkgs)
 
 FUZZTIME ?= 1m
-# A number of inputs: with a time, the go command now and then reports its own deadline as a failure.
+# A number of inputs: with a time, the go command sometimes reports its own deadline as a failure.
 fuzz-short: FUZZTIME = 3000x
 fuzz fuzz-short:
 	@for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' pkg cmd | xargs -r -n1 dirname | sort -u); do \

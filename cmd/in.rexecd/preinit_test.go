@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Packages read files while they are initialised, the time zone among them: package preinit must have given back the
-// right to open any by then.
+// Packages read files while they are initialised, the time zone among them: package preinit must
+// have given back the right to open any by then.
 func TestPackagesCanOpenFilesWhileTheyAreInitialised(t *testing.T) {
 	if os.Getenv("PREINIT_TEST") != "" {
 		name, offset := time.Now().Zone()
@@ -87,8 +87,8 @@ func TestProcessorsAreThoseOfTheSuperServer(t *testing.T) {
 	}
 }
 
-// A kernel with four processors, played in front of the C library (testdata/cpus.c): a machine for tests cannot be given
-// another processor.
+// A kernel with four processors, played in front of the C library (testdata/cpus.c): a machine
+// for tests cannot be given another processor.
 func TestProcessorsThatComeLaterAreUsedToo(t *testing.T) {
 	if os.Getenv("PREINIT_TEST") != "" {
 		return
@@ -119,7 +119,8 @@ func TestProcessorsThatComeLaterAreUsedToo(t *testing.T) {
 	}
 }
 
-// go.mod's version turns it off; a //go:debug line would not compile with Go 1.24, which has no such setting.
+// go.mod's version turns it off; a //go:debug line would not compile with Go 1.24, which has no
+// such setting.
 func TestTheRuntimeDoesNotWatchForProcessors(t *testing.T) {
 	if strings.HasPrefix(runtime.Version(), "go1.24") {
 		return

@@ -20,8 +20,8 @@ import (
 	"rexecd/tests/client/scripted"
 )
 
-// heed makes what is started from here on get HUP's default disposition: under nohup(1) it is ignored, and a shell
-// could not even trap it.
+// heed makes what is started from here on get HUP's default disposition: under nohup(1) it is
+// ignored, and a shell could not even trap it.
 var heed = sync.OnceFunc(func() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) })
 
 // server plays a server until the test ends.

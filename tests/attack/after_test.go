@@ -44,7 +44,8 @@ func TestTheCommandCannotTouchTheServerThatWaitsForIt(t *testing.T) {
 	if got := out(t, s.Addr, request(u, prober+" $PPID")); !strings.HasSuffix(got, " tasks tried, all refused\n") || strings.HasPrefix(got, "0 ") {
 		t.Errorf("%s", got)
 	}
-	// For each relayed signal the server takes the user's rights and gives them back: try in between.
+	// For each relayed signal the server takes the user's rights and gives them back: try in
+	// between.
 	session := lab.Open(t, s.Addr, u.Name, u.Password, "trap '' URG; echo ready; read x; "+prober+" $PPID 300").Started(t)
 	session.Line(t)
 	stop := make(chan struct{})
@@ -143,7 +144,8 @@ func TestASessionEndsWithItsCommandAndNotBefore(t *testing.T) {
 	}
 }
 
-// loneUser is a user whose number no other private host on this kernel has: the kernel counts processes by number.
+// loneUser is a user whose number no other private host on this kernel has: the kernel counts
+// processes by number.
 func loneUser(t testing.TB) lab.User {
 	t.Helper()
 	u := newUser(t, lab.User{})
@@ -195,7 +197,8 @@ func TestAForkBombUnderALimitHurtsItsUserAlone(t *testing.T) {
 
 var number = regexp.MustCompile(`[0-9]+`)
 
-// What the waiting server can still do is what pam_close_session may need; what it holds is this list and no more.
+// What the waiting server can still do is what pam_close_session may need; what it holds is this
+// list and no more.
 func TestTheWaitingServerHoldsLittle(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -216,8 +219,9 @@ func TestTheWaitingServerHoldsLittle(t *testing.T) {
 		kinds[number.ReplaceAllString(target, "N")]++
 	}
 	t.Logf("descriptors %v, memory %s of which %s anonymous, threads %s, capabilities %s", kinds, status(pid, "VmRSS"), status(pid, "RssAnon"), status(pid, "Threads"), status(pid, "CapEff"))
-	// The three of the server, the stderr connection, libc's own to syslog; the two ends that a signal to stop writes to;
-	// the command; and what Go's runtime made to read the settings with. The primary connection is not among them.
+	// The three of the server, the stderr connection, libc's own to syslog; the two ends that a
+	// signal to stop writes to; the command; and what Go's runtime made to read the settings
+	// with. The primary connection is not among them.
 	allowed := map[string]int{"/dev/null": 4, "socket:[N]": 2, "pipe:[N]": 2, "anon_inode:[pidfd]": 1, "pidfd:[N]": 1, "anon_inode:[eventfd]": 1, "anon_inode:[eventpoll]": 1}
 	for kind, n := range kinds {
 		if n > allowed[kind] {

@@ -14,7 +14,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// silentEnd waits for the server to close a connection without a word, within the grace time and not before it.
+// silentEnd waits for the server to close a connection without a word, within the grace time and
+// not before it.
 func silentEnd(t *testing.T, c net.Conn, begin time.Time, grace time.Duration) {
 	t.Helper()
 	all, err := io.ReadAll(c)
@@ -63,7 +64,8 @@ func TestAByteASecondInAnyFieldEndsAtTheGraceTime(t *testing.T) {
 	}
 }
 
-// The server dials nobody but the peer: the wire has no field for an address. What is left is the port.
+// The server dials nobody but the peer: the wire has no field for an address. What is left is the
+// port.
 func TestTheStderrPortLeadsToThePeerAloneAndNotToLowPorts(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -98,7 +100,8 @@ func TestTheStderrPortLeadsToThePeerAloneAndNotToLowPorts(t *testing.T) {
 		t.Errorf("connected to from %s; want the address that the client dialled", got)
 	}
 	e.Close()
-	// Services that believe a connection from a privileged address or port: shell, login, printer, NFS, exec itself.
+	// Services that believe a connection from a privileged address or port: shell, login,
+	// printer, NFS, exec itself.
 	for _, port := range []string{"1", "7", "22", "25", "111", "512", "513", "514", "515", "1023"} {
 		low, err := net.Listen("tcp", "198.51.100.22:"+port)
 		if err != nil {
@@ -127,8 +130,9 @@ func TestTheStderrPortLeadsToThePeerAloneAndNotToLowPorts(t *testing.T) {
 	}
 }
 
-// The loopback is the one peer whose ports are not reachable for it without the server; and it is: a user of the host
-// gains nothing. A peer cannot claim to be another: the handshake was completed.
+// The loopback is the one peer whose ports are not reachable for it without the server; and it
+// is: a user of the host gains nothing. A peer cannot claim to be another: the handshake was
+// completed.
 func TestAPeerThatNeverCompletesTheSecondHandshakeEndsInTime(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -185,7 +189,8 @@ func blackhole(t *testing.T, match string) {
 	}
 }
 
-// Resets at every byte of a request, with and without a stderr connection, hurt nobody but who sends them.
+// Resets at every byte of a request, with and without a stderr connection, hurt nobody but who
+// sends them.
 func TestAResetAtEveryPointEndsTheHandlerAndNothingElse(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -253,7 +258,8 @@ func TestAWindowOfZeroStopsTheCommandAndNotTheServer(t *testing.T) {
 	session := lab.Open(t, s.Addr, u.Name, u.Password, "yes & yes >&2").Started(t)
 	handler := s.Process(t, 0).Pid
 	before := rss(handler)
-	// Both connections are full: whoever writes them sleeps. It is the command that does; the server holds no byte.
+	// Both connections are full: whoever writes them sleeps. It is the command that does; the
+	// server holds no byte.
 	lab.Eventually(t, "a command that waits", func() bool {
 		for _, c := range children(handler) {
 			if !strings.HasPrefix(status(c, "State"), "S") {

@@ -156,8 +156,9 @@ func TestAUserWhoProvedThePasswordIsNotPenalised(t *testing.T) {
 	}
 }
 
-// How long PAM takes tells who exists. Whoever sends the request so late that the grace time ends it meanwhile pays for
-// it as for any refusal, whoever exists; and it is a failed login for those who read the log.
+// How long PAM takes tells who exists. Whoever sends the request so late that the grace time ends
+// it meanwhile pays for it as for any refusal, whoever exists; and it is a failed login for those
+// who read the log.
 func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -193,8 +194,8 @@ func TestALateRequestCostsTheSameWhoeverExists(t *testing.T) {
 	}
 }
 
-// Other connections of the peer can see when a penalty begins: half a second after the request, whenever PAM was done, and
-// well before the answer, since every guess until then is free.
+// Other connections of the peer can see when a penalty begins: half a second after the request,
+// whenever PAM was done, and well before the answer, since every guess until then is free.
 func TestAPenaltyBeginsBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -226,8 +227,8 @@ func TestAPenaltyBeginsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// What a refusal costs must not tell what its text does not: a right password for an account that may not come in here
-// looks like a wrong one, to the penalties and to fail2ban as well.
+// What a refusal costs must not tell what its text does not: a right password for an account that
+// may not come in here looks like a wrong one, to the penalties and to fail2ban as well.
 func TestARightPasswordThatIsRefusedCostsAsMuchAsAWrongOne(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -243,7 +244,8 @@ func TestARightPasswordThatIsRefusedCostsAsMuchAsAWrongOne(t *testing.T) {
 	}
 }
 
-// Whoever asks for a stderr connection where the setting permits none speaks the protocol: a mainframe's job does so.
+// Whoever asks for a stderr connection where the setting permits none speaks the protocol: a
+// mainframe's job does so.
 func TestAskingForAStderrConnectionWhereThereIsNoneIsNoOffence(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
@@ -272,8 +274,9 @@ func TestExemptSourcesAreNotPenalised(t *testing.T) {
 	}
 }
 
-// Connections opened at the same time all pass the first check. What they guess must still not be told to them once the
-// penalty has begun: neither to those that send their password later nor to those whose password is being checked.
+// Connections opened at the same time all pass the first check. What they guess must still not be
+// told to them once the penalty has begun: neither to those that send their password later nor to
+// those whose password is being checked.
 func TestConnectionsOpenedInParallelAreNoWayAround(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)

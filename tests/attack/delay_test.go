@@ -18,16 +18,17 @@ import (
 	"rexecd/tests/lab"
 )
 
-// A slow network, for kernels without sch_netem: a tun device whose other end is this test. What is sent to 198.18.0.2
-// comes back after a while with source and destination changed over, which leaves every checksum right: so 198.18.0.1 is
-// both the client and the server, and each knows the other as 198.18.0.2.
+// A slow network, for kernels without sch_netem: a tun device whose other end is this test. What
+// is sent to 198.18.0.2 comes back after a while with source and destination changed over, which
+// leaves every checksum right: so 198.18.0.1 is both the client and the server, and each knows
+// the other as 198.18.0.2.
 const (
 	near = "198.18.0.1"
 	far  = "198.18.0.2"
 )
 
-// slowNetwork makes the network, each packet of which takes delay and up to jitter more, so that some overtake others, and
-// one in twenty comes twice. It returns how many have passed.
+// slowNetwork makes the network, each packet of which takes delay and up to jitter more, so that
+// some overtake others, and one in twenty comes twice. It returns how many have passed.
 func slowNetwork(t *testing.T, delay, jitter time.Duration) *atomic.Int64 {
 	t.Helper()
 	node := openDir(t) + "/tun"

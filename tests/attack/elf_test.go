@@ -110,8 +110,9 @@ func TestTheServerIsLinkedHardened(t *testing.T) {
 	t.Logf("libraries %v, %d imported symbols", libraries, len(imported))
 }
 
-// The tables that the dynamic linker writes to before it makes them read-only are a fraction of the size: DT_RELR holds them.
-// RELR=no must leave a program that a glibc before 2.36 starts, so without the version that only a later one has.
+// The tables that the dynamic linker writes to before it makes them read-only are a fraction of
+// the size: DT_RELR holds them. RELR=no must leave a program that a glibc before 2.36 starts, so
+// without the version that only a later one has.
 func TestRelocationsArePackedUnlessTurnedOff(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -14,7 +14,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// Every byte in every field, in amounts no client sends: a refusal or silence, and a server of the same size as before.
+// Every byte in every field, in amounts no client sends: a refusal or silence, and a server of
+// the same size as before.
 func TestEnormousAndBinaryFieldsAreRefusedInBoundedMemory(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -111,7 +112,8 @@ func TestRandomRequestsGetARefusalOrSilence(t *testing.T) {
 	}
 }
 
-// Half-open handlers pile up to what the super-server permits, each small, and go at the grace time.
+// Half-open handlers pile up to what the super-server permits, each small, and go at the grace
+// time.
 func TestAFloodOfHalfOpenHandlersEndsByItself(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})

@@ -15,7 +15,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// mount mounts a file system of the user's own, which a program of testdata serves. release ends it.
+// mount mounts a file system of the user's own, which a program of testdata serves. release ends
+// it.
 func mount(t *testing.T, u lab.User, program, dir string) (release func()) {
 	t.Helper()
 	err := unix.Mknod("/dev/fuse", unix.S_IFCHR|0o600, int(unix.Mkdev(10, 229)))
@@ -46,7 +47,8 @@ func slowFile(t *testing.T, u lab.User) (path string, release func()) {
 	return dir + "/file", mount(t, u, "slow-fs.c", dir)
 }
 
-// A process that sends from such a page holds the socket's lock, and whoever waits for that cannot be killed.
+// A process that sends from such a page holds the socket's lock, and whoever waits for that
+// cannot be killed.
 func TestAHeldSocketDelaysNeitherTheRecordNorTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -105,8 +105,8 @@ func (c *campaign) attack(source string) {
 	}
 }
 
-// With the default penalties, a grace time of 3 seconds, and for as long as REXEC_ATTACK_TIME says: nobody gets in, and
-// the users' own commands run.
+// With the default penalties, a grace time of 3 seconds, and for as long as REXEC_ATTACK_TIME
+// says: nobody gets in, and the users' own commands run.
 func TestNothingGetsThroughWhileUsersWork(t *testing.T) {
 	manyAddresses(t)
 	d, err := time.ParseDuration(os.Getenv("REXEC_ATTACK_TIME"))

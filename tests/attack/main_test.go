@@ -1,5 +1,5 @@
-// Package attack attacks the built in.rexecd: before login, after login and through broken modules. SECURITY.md names
-// each of these tests beside what it shows.
+// Package attack attacks the built in.rexecd: before login, after login and through broken
+// modules. SECURITY.md names each of these tests beside what it shows.
 package attack
 
 import (

@@ -13,8 +13,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// tests/e2e looks for the password while the command runs. Here: in a handler that holds a refusal back, in one that has
-// not got the whole request, and in what a crash leaves.
+// tests/e2e looks for the password while the command runs. Here: in a handler that holds a
+// refusal back, in one that has not got the whole request, and in what a crash leaves.
 
 func TestARefusedPasswordIsGoneBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
@@ -36,7 +36,8 @@ func TestARefusedPasswordIsGoneBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// Until PAM has checked it the password has to be somewhere. It is there once, not in pieces of buffers.
+// Until PAM has checked it the password has to be somewhere. It is there once, not in pieces of
+// buffers.
 func TestAPasswordThatWaitsForTheCommandIsInMemoryOnce(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -51,7 +52,8 @@ func TestAPasswordThatWaitsForTheCommandIsInMemoryOnce(t *testing.T) {
 	}
 }
 
-// A module that crashes takes the process along. Nothing of its memory may be left: no core, no trace in a log.
+// A module that crashes takes the process along. Nothing of its memory may be left: no core, no
+// trace in a log.
 func TestACrashLeavesNoPasswordBehind(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)

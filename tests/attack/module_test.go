@@ -18,8 +18,8 @@ var module struct {
 	path string
 }
 
-// hostileStack is pam_unix with the module around it, which does what it is told and takes no decision, and a record of
-// the sessions in dir.
+// hostileStack is pam_unix with the module around it, which does what it is told and takes no
+// decision, and a record of the sessions in dir.
 func hostileStack(t testing.TB, dir, does string) string {
 	t.Helper()
 	module.Do(func() { module.path = compile(t, "hostile.c", "-shared", "-fPIC") })
@@ -74,8 +74,8 @@ var modules = []struct {
 	{"auth=ask", loginIncorrect, ""},
 }
 
-// Whatever a module does, the peer sees the protocol or silence; nobody comes in who could not without it; and the next
-// connection is served.
+// Whatever a module does, the peer sees the protocol or silence; nobody comes in who could not
+// without it; and the next connection is served.
 func TestModulesThatMisbehaveLetNobodyInAndHurtNobodyElse(t *testing.T) {
 	t.Parallel()
 	for _, c := range modules {
@@ -140,8 +140,8 @@ func TestNothingOfAModuleReachesTheCommandUnlessPAMSaysSo(t *testing.T) {
 	}
 }
 
-// A module that says yes to everybody without looking lets everybody in whom the server itself does not refuse: PAM
-// decides. It is on the list of what is trusted.
+// A module that says yes to everybody without looking lets everybody in whom the server itself
+// does not refuse: PAM decides. It is on the list of what is trusted.
 func TestAModuleThatSaysYesIsBelieved(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -155,7 +155,8 @@ func TestAModuleThatSaysYesIsBelieved(t *testing.T) {
 	}
 }
 
-// A module that hangs while it closes a session keeps its process, and nothing else: the client has had its end.
+// A module that hangs while it closes a session keeps its process, and nothing else: the client
+// has had its end.
 func TestAModuleThatHangsInCloseSessionHoldsOnlyItsProcess(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -242,7 +243,8 @@ func TestExhaustedProcessesAreToldAsTryAgain(t *testing.T) {
 		Before: []string{"sh", "-c", enter, "sh"},
 		Room:   lab.Room{Stack: lab.Stack + "account required pam_exec.so /bin/sleep 0.05\nsession required pam_exec.so " + fill + "\n"},
 	})
-	// Go's runtime gives up when it wants a thread and gets none: in slow modules it wants one, which must be there before.
+	// Go's runtime gives up when it wants a thread and gets none: in slow modules it wants one,
+	// which must be there before.
 	for range 10 {
 		if a := lab.Ask(t, s.Addr, request(u, "echo no")); string(a.All) != tryAgain {
 			t.Errorf("%v", a)
@@ -255,7 +257,8 @@ func TestExhaustedProcessesAreToldAsTryAgain(t *testing.T) {
 	}
 }
 
-// controlGroup makes a control group that can limit processes, for this test alone, under either version of them.
+// controlGroup makes a control group that can limit processes, for this test alone, under either
+// version of them.
 func controlGroup(t testing.TB) string {
 	t.Helper()
 	root := openDir(t)

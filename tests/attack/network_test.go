@@ -12,8 +12,9 @@ import (
 	"rexecd/tests/lab"
 )
 
-// The kernel of the machines that these tests run on may lack sch_netem ("Error: Specified qdisc kind is unknown."), so
-// that packets are lost by nftables, which every kernel with Debian's defaults has: at random, or all of them. Delay: delay_test.go.
+// The kernel of the machines that these tests run on may lack sch_netem ("Error: Specified qdisc
+// kind is unknown."), so that packets are lost by nftables, which every kernel with Debian's
+// defaults has: at random, or all of them. Delay: delay_test.go.
 
 // open starts a command from an address, with both connections.
 func open(t testing.TB, source, to string, u lab.User, command string) *lab.Session {

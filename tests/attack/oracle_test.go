@@ -21,8 +21,9 @@ type guess struct {
 	r    lab.Request
 }
 
-// guesses are logins that must all look the same. The hashes are as slow to check as the host makes them by default: the
-// difference between one that is checked and one that is not is what an attacker would measure.
+// guesses are logins that must all look the same. The hashes are as slow to check as the host
+// makes them by default: the difference between one that is checked and one that is not is what
+// an attacker would measure.
 func guesses(t *testing.T) []guess {
 	alice, locked, empty, denied := newUser(t, lab.User{}), newUser(t, lab.User{}), newUser(t, lab.User{}), newUser(t, lab.User{})
 	root := lab.User{Name: "root", Password: "Secret of root"}
@@ -69,8 +70,9 @@ func TestNoRefusalTellsByItsTimeOrBytesWhyItIs(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := serve(t, lab.Handler{Room: lab.Room{Stack: c.stack}})
 			times := measure(t, s.Addr, all, c.trials, c.atOnce)
-			// The delay hides what takes less. On a machine so busy that checking one password takes longer, it
-			// hides less (SECURITY.md, "What is left"), and there is nothing to be shown.
+			// The delay hides what takes less. On a machine so busy that checking one password
+			// takes longer, it hides less (SECURITY.md, "What is left"), and there is nothing to
+			// be shown.
 			for try := 0; late(times[0]) && try < 1; try++ {
 				t.Logf("this machine is too busy: a wrong password took longer than refusal_delay in more than a fifth of the trials")
 				times = measure(t, s.Addr, all, c.trials, 2)
@@ -93,7 +95,8 @@ func TestNoRefusalTellsByItsTimeOrBytesWhyItIs(t *testing.T) {
 	}
 }
 
-// late reports whether more than a fifth of the answers came later than refusal_delay and its random part explain.
+// late reports whether more than a fifth of the answers came later than refusal_delay and its
+// random part explain.
 func late(times []time.Duration) bool {
 	n := 0
 	for _, d := range times {
@@ -104,7 +107,8 @@ func late(times []time.Duration) bool {
 	return n*5 > len(times)
 }
 
-// measure runs the trials in random order, some at once, so that whatever else the machine does falls on all alike.
+// measure runs the trials in random order, some at once, so that whatever else the machine does
+// falls on all alike.
 func measure(t *testing.T, addr string, all []guess, trials, atOnce int) [][]time.Duration {
 	t.Helper()
 	var order []int
@@ -161,8 +165,8 @@ func trial(t *testing.T, addr string, r lab.Request) (time.Duration, string) {
 	return took, string(first) + string(rest)
 }
 
-// mannWhitney is the rank-sum statistic of two samples as a standard normal deviate: whether the one tends to be larger,
-// whatever their distribution and however wild the outliers.
+// mannWhitney is the rank-sum statistic of two samples as a standard normal deviate: whether the
+// one tends to be larger, whatever their distribution and however wild the outliers.
 func mannWhitney(a, b []time.Duration) float64 {
 	u := 0.0
 	for _, x := range a {

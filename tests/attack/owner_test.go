@@ -52,7 +52,8 @@ func TestADissolvedConnectionIsNoSocketOfRoots(t *testing.T) {
 			t.Errorf("descriptor %s listens on a port of root's: %q", fd, got)
 		}
 	}
-	// What a super-server accepted keeps the credentials it was opened with: the primary is this test's own, root's.
+	// What a super-server accepted keeps the credentials it was opened with: the primary is this
+	// test's own, root's.
 	if strings.Contains(got, "2 reach: yes\n") {
 		t.Errorf("the stderr connection passes where root may: %q", got)
 	}

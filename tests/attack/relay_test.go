@@ -14,7 +14,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// relay passes connections on, from a given address: as stunnel does, it has the peer's end of the connection.
+// relay passes connections on, from a given address: as stunnel does, it has the peer's end of
+// the connection.
 func relay(t testing.TB, source, to string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,7 +9,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// The command holds the same sockets as the server that waits for it, and can set what it likes on them.
+// The command holds the same sockets as the server that waits for it, and can set what it likes
+// on them.
 
 func TestACommandCannotHaveTheServerWaitForThePeer(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// Nothing that the server needs is written to a disk: with every filesystem full it serves as before.
+// Nothing that the server needs is written to a disk: with every filesystem full it serves as
+// before.
 func TestFullDisksStopNobody(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -46,7 +47,8 @@ func TestALogThatGoesAwayDuringACommandChangesNothing(t *testing.T) {
 	}
 }
 
-// Descriptor 2 is the peer until /dev/null takes its place: where that cannot be opened nothing is said at all.
+// Descriptor 2 is the peer until /dev/null takes its place: where that cannot be opened nothing
+// is said at all.
 func TestWithoutDevNullNothingIsSaidToThePeer(t *testing.T) {
 	t.Parallel()
 	s := serve(t, lab.Handler{Before: []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs none /dev; exec "$@"`, "sh"}})

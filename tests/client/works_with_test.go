@@ -118,7 +118,8 @@ var tries = []struct {
 			return "nothing works"
 		}
 		other := func(args ...string) int {
-			r := &run{args: append([]string{lab.Client(t), "-P", s.port, "127.0.0.5"}, args...), env: append(identity(t), "REXEC_PASS="+s.password)}
+			r := &run{args: append([]string{lab.Client(t), "-P", s.port, "127.0.0.5"}, args...),
+				env: append(identity(t), "REXEC_PASS="+s.password)}
 			r.do(t)
 			return r.status
 		}

@@ -9,7 +9,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// A decision is what the server logs for a request. The message is a regular expression in which PORT is the client's.
+// A decision is what the server logs for a request. The message is a regular expression in which
+// PORT is the client's.
 type decision struct {
 	name, message, outcome string
 	send                   []byte
@@ -74,7 +75,8 @@ func TestEveryDecisionIsOneRecordInTheJournal(t *testing.T) {
 	}
 }
 
-// ask sends a request, reads the answer, waits for the handler's end, and returns the client's port.
+// ask sends a request, reads the answer, waits for the handler's end, and returns the client's
+// port.
 func ask(t testing.TB, s *lab.Listening, request []byte) (port string) {
 	t.Helper()
 	c := lab.Dial(t, s.Addr)

@@ -81,7 +81,8 @@ func TestTheWaitingServerKeepsTheCapabilitiesOfTheSettingAndNoOther(t *testing.T
 	}
 }
 
-// Those that rexecd.toml(5) names, as far as they need no daemon (pam_systemd: tests/platform/systemd).
+// Those that rexecd.toml(5) names, as far as they need no daemon (pam_systemd:
+// tests/platform/systemd).
 func TestModulesThatTheManualNamesCloseTheirSessionsWithoutCapabilities(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
@@ -108,8 +109,8 @@ func wantEveryThread(t testing.TB, pid int, want [5]uint64) {
 	}
 }
 
-// capsRecorder is a stack with limits below the server's and a script for pam_exec, which is run as root and writes
-// down what it may.
+// capsRecorder is a stack with limits below the server's and a script for pam_exec, which is run
+// as root and writes down what it may.
 func capsRecorder(t testing.TB, u lab.User) (stack, record string) {
 	t.Helper()
 	dir := openDir(t)
@@ -125,7 +126,8 @@ func recordedCaps(call string, c [5]uint64) string {
 	return fmt.Sprintf("%s %016x %016x %016x %016x %016x\n", call, c[0], c[1], c[2], c[3], c[4])
 }
 
-// tellCaps is a command that says upon SIGUSR1 what it may, and what a program may that becomes root as sudo does.
+// tellCaps is a command that says upon SIGUSR1 what it may, and what a program may that becomes
+// root as sudo does.
 func tellCaps(t testing.TB) string {
 	t.Helper()
 	dir := openDir(t)

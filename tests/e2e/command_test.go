@@ -158,8 +158,9 @@ func TestTheCommandIsTheUserForGood(t *testing.T) {
 	wantOut(t, s.Addr, request(u, back), id+" "+id)
 }
 
-// inherited prints what a process has from the one before it and the server's runtime changes for itself: the
-// scheduling policy, the processors it may run on, the slack of its timers, its limit of open files.
+// inherited prints what a process has from the one before it and the server's runtime changes for
+// itself: the scheduling policy, the processors it may run on, the slack of its timers, its limit
+// of open files.
 const inherited = `awk "{print \$41}" /proc/self/stat; taskset -pc $$ | sed 's/.*: //'; read slack </proc/self/timerslack_ns; echo $slack; ulimit -Sn; ulimit -Hn`
 
 func TestTheCommandHasTheProcessorsTimersAndLimitsOfTheSuperServer(t *testing.T) {

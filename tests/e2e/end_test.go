@@ -12,7 +12,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// wantSession waits for the handler's end, and for PAM having been called to the session's end, once.
+// wantSession waits for the handler's end, and for PAM having been called to the session's end,
+// once.
 func wantSession(t testing.TB, s *lab.Listening, u lab.User, file string) {
 	t.Helper()
 	if state := s.Process(t, 0).Wait(t); state.ExitCode() != 0 {
@@ -244,7 +245,8 @@ func TestAKilledClientHangsTheCommandUpAndAHalfClosedOneDoesNot(t *testing.T) {
 	killed.Stderr.Close()
 	s.Log.Wait(t, "killed by signal 1 (HUP) after ")
 
-	// As GNU's client does: its half of the stderr connection at once, the other when its input has ended.
+	// As GNU's client does: its half of the stderr connection at once, the other when its input
+	// has ended.
 	alive := lab.Open(t, s.Addr, u.Name, u.Password, `trap 'exit 8' HUP; echo begun; cat; sleep 1; echo out`)
 	alive.Stderr.CloseWrite()
 	alive.Started(t).Line(t)
@@ -253,7 +255,8 @@ func TestAKilledClientHangsTheCommandUpAndAHalfClosedOneDoesNot(t *testing.T) {
 	}
 }
 
-// With one connection, only a probe tells a client that has gone from one that has sent all its input.
+// With one connection, only a probe tells a client that has gone from one that has sent all its
+// input.
 func TestWithOneConnectionAKilledClientIsFoundByProbes(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})

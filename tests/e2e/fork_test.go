@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refuseFork returns the words before a command that make every fork of it fail with EAGAIN, as it does when a limit on
-// processes is reached. Threads are still made. It is this test binary under another name.
+// refuseFork returns the words before a command that make every fork of it fail with EAGAIN, as
+// it does when a limit on processes is reached. Threads are still made. It is this test binary
+// under another name.
 func refuseFork(t testing.TB) []string {
 	exe, err := os.Executable()
 	if err != nil {

@@ -58,7 +58,8 @@ func rexec(t testing.TB, addr string, u lab.User, command, stdin, family string,
 	return r
 }
 
-// An interop is a run of glibc's client, which must end alike with both servers, or with the difference that is named.
+// An interop is a run of glibc's client, which must end alike with both servers, or with the
+// difference that is named.
 type interop struct {
 	name      string
 	user      lab.User

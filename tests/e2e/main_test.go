@@ -1,4 +1,5 @@
-// Package e2e runs the built in.rexecd as a super-server would, on real accounts with real PAM modules.
+// Package e2e runs the built in.rexecd as a super-server would, on real accounts with real PAM
+// modules.
 package e2e
 
 import (
@@ -80,7 +81,8 @@ func alive(pid string) bool {
 	return status != "" && !strings.Contains(status, "State:\tZ")
 }
 
-// run runs a program to its end and returns its standard output, its standard error and its exit status.
+// run runs a program to its end and returns its standard output, its standard error and its exit
+// status.
 func run(t testing.TB, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	t.Helper()
 	var o, e strings.Builder

@@ -10,7 +10,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// recorder is a script for pam_exec that writes down what it is called for, and the file it writes to.
+// recorder is a script for pam_exec that writes down what it is called for, and the file it
+// writes to.
 func recorder(t testing.TB) (stack, file string) {
 	dir := openDir(t)
 	file = dir + "/record"
@@ -66,8 +67,9 @@ func TestCredentialsAreSetBeforeTheSessionAndDeletedAfterIt(t *testing.T) {
 
 func TestTheLimitsOfPAMAndNoOthersReachTheCommand(t *testing.T) {
 	t.Parallel()
-	// Debian's pam_limits begins with the limits of process 1, everybody else's with those it was started with: where
-	// they are the same, every row has one meaning. The soft limit is what Go's runtime raises.
+	// Debian's pam_limits begins with the limits of process 1, everybody else's with those it was
+	// started with: where they are the same, every row has one meaning. The soft limit is what
+	// Go's runtime raises.
 	nofile, nproc := limits(t, "/proc/1/limits", "Max open files"), limits(t, "/proc/1/limits", "Max processes")
 	for _, c := range []struct{ name, rows, nofile, nproc string }{
 		{"no pam_limits", "", "1024 " + nofile[1], nproc[0] + " " + nproc[1]},

@@ -47,8 +47,8 @@ func openFrom(t testing.TB, from, addr string, u lab.User) net.Conn {
 	return c
 }
 
-// inetd's "wait" makes the listening socket descriptor 2; a terminal or a log program may have ended. A supervisor that
-// died of its messages would be started anew, and count from 0.
+// inetd's "wait" makes the listening socket descriptor 2; a terminal or a log program may have
+// ended. A supervisor that died of its messages would be started anew, and count from 0.
 func TestLimitsHoldWhereNobodyReadsStandardError(t *testing.T) {
 	t.Parallel()
 	stderrs := map[string]func(*os.File) *os.File{
@@ -142,7 +142,8 @@ func TestLimitsHoldUnderRealInetdsWait(t *testing.T) {
 	}
 }
 
-// wantNotListenedAs2 checks that no handler has the listening socket among its standard descriptors.
+// wantNotListenedAs2 checks that no handler has the listening socket among its standard
+// descriptors.
 func (s *standing) wantNotListenedAs2(t testing.TB) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(s.addr)

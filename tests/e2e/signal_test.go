@@ -10,7 +10,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// trapping answers each signal with its name. The sleep is short because a shell runs a trap between two commands.
+// trapping answers each signal with its name. The sleep is short because a shell runs a trap
+// between two commands.
 const trapping = `for s in HUP INT USR1 USR2 TERM WINCH; do trap "echo $s" $s; done; echo ready; while :; do sleep 0.02; done`
 
 func TestEachByteOnTheStderrConnectionIsASignal(t *testing.T) {

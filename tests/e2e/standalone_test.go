@@ -55,7 +55,8 @@ func TestAConnectionThatIsResetAtOnceIsNoAlarm(t *testing.T) {
 	}
 }
 
-// notConnections are descriptors that no super-server hands over for a connection; nil is a closed one.
+// notConnections are descriptors that no super-server hands over for a connection; nil is a
+// closed one.
 func notConnections(t testing.TB) map[string]*os.File {
 	t.Helper()
 	file := func(f *os.File, err error) *os.File {

@@ -70,7 +70,8 @@ func TestASourceThatKeepsConnectingDelaysNobody(t *testing.T) {
 	}
 }
 
-// refuseForEver has a connection refused and stops its handler, so that the refusal lasts for as long as the test does.
+// refuseForEver has a connection refused and stops its handler, so that the refusal lasts for as
+// long as the test does.
 func (s *standing) refuseForEver(t testing.TB) {
 	t.Helper()
 	lab.Eventually(t, "a handler that refuses is stopped", func() bool {

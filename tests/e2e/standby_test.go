@@ -44,7 +44,8 @@ func freeAddr(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// waiting are the handlers that stand by: children of the supervisor that hold its listening socket.
+// waiting are the handlers that stand by: children of the supervisor that hold its listening
+// socket.
 func (s *standing) waiting(t testing.TB) []string {
 	t.Helper()
 	pid := itoa(s.cmd.Process.Pid)

@@ -60,7 +60,8 @@ func TestRealSuperServersStartIt(t *testing.T) {
 	}
 }
 
-// listening waits until something listens, by looking, not by connecting: a connection is a request.
+// listening waits until something listens, by looking, not by connecting: a connection is a
+// request.
 func listening(t testing.TB, addr string) {
 	t.Helper()
 	lab.Eventually(t, addr+" to listen", func() bool {

@@ -81,8 +81,8 @@ func redirected(t *testing.T, rules string) target {
 	return to
 }
 
-// proxied starts a proxy on the gateway, in front of a server. proxy returns its command line, to listen on port 1512
-// of an address and pass on to another address and port.
+// proxied starts a proxy on the gateway, in front of a server. proxy returns its command line, to
+// listen on port 1512 of an address and pass on to another address and port.
 func proxied(t *testing.T, proxy func(t testing.TB, listen, to string) []string) target {
 	t.Helper()
 	n := connect(t, "")
@@ -132,7 +132,8 @@ func stunnel(t testing.TB, listen, to string) []string {
 // idle is how long a command is silent: longer than a gateway that forgets.
 const idle = "6"
 
-// Without keepalive the gateway has forgotten the connection when the command writes again, and nothing arrives.
+// Without keepalive the gateway has forgotten the connection when the command writes again, and
+// nothing arrives.
 func TestKeepaliveOutlivesAnIdleGateway(t *testing.T) {
 	t.Parallel()
 	prepare(t)
@@ -155,8 +156,8 @@ func TestKeepaliveOutlivesAnIdleGateway(t *testing.T) {
 	}
 }
 
-// A load balancer's check, which connects and closes, is a penalty of its address; a PROXY header is not the protocol,
-// and the log says what it is.
+// A load balancer's check, which connects and closes, is a penalty of its address; a PROXY header
+// is not the protocol, and the log says what it is.
 func TestHAProxysHeaderIsNamedInTheLog(t *testing.T) {
 	t.Parallel()
 	prepare(t)
@@ -176,8 +177,9 @@ func TestHAProxysHeaderIsNamedInTheLog(t *testing.T) {
 	}
 }
 
-// A check that connects, sends something and closes is a failure of the proxy's address, and so of everybody behind it.
-// HAProxy's plain check resets the connection before a server has accepted it.
+// A check that connects, sends something and closes is a failure of the proxy's address, and so
+// of everybody behind it. HAProxy's plain check resets the connection before a server has
+// accepted it.
 func TestAHealthCheckPenalisesTheProxyUnlessItIsExempt(t *testing.T) {
 	t.Parallel()
 	prepare(t)

@@ -91,7 +91,8 @@ func glibcLine(t testing.TB, at target, u lab.User, command string, stderr bool)
 	return []string{programs + "/glibc", at.host, at.port, u.Name, u.Password, command, family}
 }
 
-// A JRE and the compiler of Eclipse: a third of a JDK. Without JIT tuning a client that lives for a second starts sooner.
+// A JRE and the compiler of Eclipse: a third of a JDK. Without JIT tuning a client that lives for
+// a second starts sooner.
 func commonsNetLine(t testing.TB, at target, u lab.User, command string, stderr bool) []string {
 	t.Helper()
 	prepare(t)

@@ -12,8 +12,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// socat closes the connection half a second after the client has ended its input, and stunnel now and then cuts the end
-// off what is still to come; neither does while the input is open.
+// socat closes the connection half a second after the client has ended its input, and stunnel now
+// and then cuts the end off what is still to come; neither does while the input is open.
 func TestAnOpenInputSurvivesSocatAndStunnel(t *testing.T) {
 	t.Parallel()
 	prepare(t)
@@ -43,7 +43,8 @@ func TestAnOpenInputSurvivesSocatAndStunnel(t *testing.T) {
 	}
 }
 
-// A proxy that ends an idle connection ends it as the server would: with the exit status alone can a client know.
+// A proxy that ends an idle connection ends it as the server would: with the exit status alone
+// can a client know.
 func TestOnlyStatusNoticesAProxysTimeout(t *testing.T) {
 	t.Parallel()
 	prepare(t)

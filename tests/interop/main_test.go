@@ -1,5 +1,5 @@
-// Package interop runs other people's clients, scanners, servers, proxies and gateways together with the built
-// in.rexecd and rexec. `make check-interop` fetches them.
+// Package interop runs other people's clients, scanners, servers, proxies and gateways together
+// with the built in.rexecd and rexec. `make check-interop` fetches them.
 package interop
 
 import (
@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	lab.Main(m)
 }
 
-// bound is how long a client may take to its end, whatever happens: what takes longer is taken for hanging. GNU's client
-// gives up by itself after 5 s, the server gives up dialling after 10.
+// bound is how long a client may take to its end, whatever happens: what takes longer is taken
+// for hanging. GNU's client gives up by itself after 5 s, the server gives up dialling after 10.
 const bound = 20 * time.Second
 
 var alice = lab.User{Name: "alice", Password: "Open, Sesame!"}
@@ -40,7 +40,8 @@ var host struct {
 	err error
 }
 
-// prepare makes the private host ready: accounts, and the packages that fetch unpacked laid over its files.
+// prepare makes the private host ready: accounts, and the packages that fetch unpacked laid over
+// its files.
 func prepare(t testing.TB) {
 	t.Helper()
 	host.Do(func() {
@@ -50,8 +51,8 @@ func prepare(t testing.TB) {
 			host.err = errors.New("build/interop has no packages: run make interop-deps")
 			return
 		}
-		// Links, so that nothing is copied; what the machine has itself stays. liblinear's BLAS is found by an
-		// alternative, which a maintainer script would make.
+		// Links, so that nothing is copied; what the machine has itself stays. liblinear's BLAS
+		// is found by an alternative, which a maintainer script would make.
 		out, err := exec.Command("sh", "-euc", `for d in "$PWD"/../../build/interop/root/*/; do
 			cp -rsn "$d." "/$(basename "$d")/"; done
 			ls -d /usr/lib/*/blas >/etc/ld.so.conf.d/blas.conf; ldconfig`).CombinedOutput()
@@ -81,8 +82,8 @@ type result struct {
 	took     time.Duration
 }
 
-// run runs a program to its end, in a network namespace if there is one. A program that does not end within the bound
-// fails the test.
+// run runs a program to its end, in a network namespace if there is one. A program that does not
+// end within the bound fails the test.
 func run(t testing.TB, namespace, stdin string, args ...string) result {
 	t.Helper()
 	return runFor(t, bound, namespace, stdin, args...)
@@ -113,7 +114,8 @@ func attempt(t testing.TB, bound time.Duration, namespace, stdin string, args ..
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode(), time.Since(start)}, stuck.Stop()
 }
 
-// command is a program in a session of its own, so that none asks on a terminal, and in a network namespace if any.
+// command is a program in a session of its own, so that none asks on a terminal, and in a network
+// namespace if any.
 func command(t testing.TB, ctx context.Context, namespace string, args ...string) *exec.Cmd {
 	t.Helper()
 	if namespace != "" {
@@ -158,8 +160,8 @@ var (
 	last      byte
 )
 
-// address gives the host one more address. Traffic to it comes from it too, so that each is a source of its own for the
-// server's penalties.
+// address gives the host one more address. Traffic to it comes from it too, so that each is a
+// source of its own for the server's penalties.
 func address(t testing.TB) string {
 	t.Helper()
 	addresses.Lock()

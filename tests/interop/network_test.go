@@ -12,7 +12,8 @@ import (
 
 // A network is three hosts in a row:
 //
-//	inside 10.N.0.2 -- 10.N.0.1 gateway 10.N.1.1 -- 10.N.1.10 and 10.N.1.11 the private host, which has the servers
+// inside 10.N.0.2 -- 10.N.0.1 gateway 10.N.1.1 -- 10.N.1.10 and 10.N.1.11 the private host, which
+// has the servers
 //
 // Each test that changes the gateway's rules has one of its own.
 type network struct {
@@ -30,7 +31,8 @@ func (n network) public() string  { return fmt.Sprintf("10.%d.1.1", n.n) }
 func (n network) server() string  { return fmt.Sprintf("10.%d.1.10", n.n) }
 func (n network) second() string  { return fmt.Sprintf("10.%d.1.11", n.n) }
 
-// connect makes a network whose gateway forwards and filters by rules, an nftables table named ip lab.
+// connect makes a network whose gateway forwards and filters by rules, an nftables table named ip
+// lab.
 func connect(t testing.TB, rules string) network {
 	t.Helper()
 	n := network{n: networks.Add(1)}

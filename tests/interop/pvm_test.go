@@ -8,8 +8,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// PVM starts the daemon of another host by glibc's rexec(3) when its host file says so=pw. Here the other host is another
-// user of this one.
+// PVM starts the daemon of another host by glibc's rexec(3) when its host file says so=pw. Here
+// the other host is another user of this one.
 func TestPVMStartsItsSlaves(t *testing.T) {
 	t.Parallel()
 	prepare(t)

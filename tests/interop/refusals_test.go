@@ -19,8 +19,8 @@ const (
 	tooManyAtAll = "Connection refused: too many failed or open logins, try again later."
 )
 
-// harsh makes a source wait after two failures. The amounts are large: a busy machine must not forget failures faster
-// than the test makes them.
+// harsh makes a source wait after two failures. The amounts are large: a busy machine must not
+// forget failures faster than the test makes them.
 const harsh = "[penalties]\nauthfail = 200\nnoauth = 0\nmin = 300\nmax = 600\n"
 
 // A refusal is a server that refuses, and what it says.
@@ -88,7 +88,8 @@ func supervise(t *testing.T, room lab.Room, port string, flags ...string) target
 	return at
 }
 
-// A client that listens for its second connection waits for it for ever: every refusal must reach it all the same.
+// A client that listens for its second connection waits for it for ever: every refusal must reach
+// it all the same.
 func TestNoClientHangsInARefusal(t *testing.T) {
 	t.Parallel()
 	prepare(t)
@@ -127,8 +128,8 @@ func (r refusal) try(t *testing.T, at target, c client, stderr bool) {
 	}
 }
 
-// matches reports whether what a client printed, without its own name and that of the host, is the whole text. Ours may
-// add a line of advice.
+// matches reports whether what a client printed, without its own name and that of the host, is
+// the whole text. Ours may add a line of advice.
 func matches(pattern, printed string, advice bool) bool {
 	line := strings.TrimSuffix(printed, "\n")
 	if rest, ok := strings.CutPrefix(line, "rexec: "); ok {

@@ -12,7 +12,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// A scanner guesses passwords from a list and prints those that it takes for right, which hit finds.
+// A scanner guesses passwords from a list and prints those that it takes for right, which hit
+// finds.
 type scanner struct {
 	name string
 	line func(at target, list string) []string
@@ -66,7 +67,8 @@ func (s scanner) scan(t *testing.T, at target, list string) []string {
 	return found
 }
 
-// Somebody reads what a scanner prints: an answer that it takes for a success costs a password change, and trust.
+// Somebody reads what a scanner prints: an answer that it takes for a success costs a password
+// change, and trust.
 func TestNoScannerFindsAPasswordThatIsWrong(t *testing.T) {
 	t.Parallel()
 	prepare(t)

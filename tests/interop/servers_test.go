@@ -71,8 +71,8 @@ func TestOurClientUnderstandsForeignServers(t *testing.T) {
 	}
 }
 
-// A server on several addresses, or behind a gateway that redirects, connects from another address than the client has
-// called. The client names it, and takes it when told to.
+// A server on several addresses, or behind a gateway that redirects, connects from another
+// address than the client has called. The client names it, and takes it when told to.
 func TestOurClientNamesTheAddressThatStderrCameFrom(t *testing.T) {
 	t.Parallel()
 	prepare(t)
@@ -104,8 +104,8 @@ func TestOurClientNamesTheAddressThatStderrCameFrom(t *testing.T) {
 	}
 }
 
-// GNU's server sends the status byte down the stderr connection, and output on the other may arrive before it: what it
-// begins with could be the status, unless the client knows.
+// GNU's server sends the status byte down the stderr connection, and output on the other may
+// arrive before it: what it begins with could be the status, unless the client knows.
 func TestOutputOfGNUsServerThatBeginsWithANULIsKept(t *testing.T) {
 	t.Parallel()
 	prepare(t)

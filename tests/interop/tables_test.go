@@ -13,8 +13,9 @@ import (
 	"rexecd/tests/lab"
 )
 
-// patience is how long a client gets in these tables that waits for a second connection: those that have one end in
-// half a second, and those that wait do so for ever, or, as GNU's, for 5 seconds.
+// patience is how long a client gets in these tables that waits for a second connection: those
+// that have one end in half a second, and those that wait do so for ever, or, as GNU's, for 5
+// seconds.
 const patience = 8 * time.Second
 
 // A try is a column of the table: what every client is to do through what is between.
@@ -30,7 +31,8 @@ var tries = []try{
 	{"cat; echo err >&2", "in\n", true, result{out: "in\n", err: "err\n"}},
 }
 
-// cell is "yes" if every client manages, "no" if none does, and otherwise the names of those that do.
+// cell is "yes" if every client manages, "no" if none does, and otherwise the names of those that
+// do.
 func (b between) cell(t *testing.T, at target, try try) string {
 	clients := append([]client{ours}, foreign...)
 	ends := make([]bool, len(clients))
@@ -65,8 +67,8 @@ func (b between) cell(t *testing.T, at target, try try) string {
 	return strings.Join(names, ", ")
 }
 
-// TestTheManualsTableOfProxiesAndGateways makes the table by trying, writes it to build/between.mdoc, and holds
-// in.rexecd(8) against it.
+// TestTheManualsTableOfProxiesAndGateways makes the table by trying, writes it to
+// build/between.mdoc, and holds in.rexecd(8) against it.
 func TestTheManualsTableOfProxiesAndGateways(t *testing.T) {
 	prepare(t)
 	rows := make([]string, len(betweens))
@@ -148,7 +150,8 @@ func (c client) refused(t *testing.T, at target, u lab.User) string {
 	}
 }
 
-// TestREADMEsTableOfClients makes the table by trying, writes it to build/clients.md, and holds README against it.
+// TestREADMEsTableOfClients makes the table by trying, writes it to build/clients.md, and holds
+// README against it.
 func TestREADMEsTableOfClients(t *testing.T) {
 	t.Parallel()
 	prepare(t)

@@ -46,7 +46,8 @@ func AddUser(t testing.TB, u User) {
 	Run(t, "useradd", append(args, u.Name)...)
 }
 
-// Hash returns a crypt(3) hash that is quick to check: $6$rounds=1000$ costs pam_unix a thirtieth of Debian's yescrypt.
+// Hash returns a crypt(3) hash that is quick to check: $6$rounds=1000$ costs pam_unix a thirtieth
+// of Debian's yescrypt.
 func Hash(t testing.TB, password string) string {
 	t.Helper()
 	cmd := exec.Command("perl", "-e", `local $/; print crypt(<STDIN>, '$6$rounds=1000$rexeclab')`)
@@ -58,8 +59,8 @@ func Hash(t testing.TB, password string) string {
 	return string(out)
 }
 
-// Run runs a command of the administrator's kind to its end, returns its standard output, and fails the test when it
-// fails. useradd, chage and their like run one at a time.
+// Run runs a command of the administrator's kind to its end, returns its standard output, and
+// fails the test when it fails. useradd, chage and their like run one at a time.
 func Run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	accounts.Lock()
@@ -74,7 +75,8 @@ func Run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// PAM writes /etc/pam.d/rexec for the whole private host. Tests that run at the same time give each Handler its own.
+// PAM writes /etc/pam.d/rexec for the whole private host. Tests that run at the same time give
+// each Handler its own.
 func PAM(stack string) error {
 	if err := os.WriteFile("/etc/pam.d/rexec", []byte(stack), 0o644); err != nil {
 		return fmt.Errorf("write service file: %w", err)
@@ -82,8 +84,8 @@ func PAM(stack string) error {
 	return nil
 }
 
-// Stack is pam_unix as most tests want it: the real module, the real shadow file, and no two seconds' sleep after a
-// wrong password.
+// Stack is pam_unix as most tests want it: the real module, the real shadow file, and no two
+// seconds' sleep after a wrong password.
 const Stack = `auth     required pam_unix.so nodelay
 account  required pam_unix.so
 session  required pam_permit.so
@@ -92,8 +94,8 @@ password required pam_deny.so
 
 var accountNames atomic.Int64
 
-// NewUser makes an account with a name and, unless one is given, a password that no other test has. Every such password
-// begins with "Secret of".
+// NewUser makes an account with a name and, unless one is given, a password that no other test
+// has. Every such password begins with "Secret of".
 func NewUser(t testing.TB, u User) User {
 	t.Helper()
 	u.Name = "user" + strconv.FormatInt(accountNames.Add(1), 10)

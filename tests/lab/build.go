@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// What the module builds, and how: the server needs cgo for PAM; the client and rexecd, which lies beside the server, must
-// not use it.
+// What the module builds, and how: the server needs cgo for PAM; the client and rexecd, which
+// lies beside the server, must not use it.
 var products = []struct{ env, path, cgo string }{
 	{envServer, "cmd/rexecd", "0"},
 	{envServer, "cmd/in.rexecd", "1"},
 	{envClient, "cmd/rexec", "0"},
 }
 
-// moduleRoot is the nearest directory above the current one with a go.mod, or "" for a test binary that runs elsewhere.
+// moduleRoot is the nearest directory above the current one with a go.mod, or "" for a test
+// binary that runs elsewhere.
 func moduleRoot() string {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -45,9 +46,9 @@ func Root(t testing.TB) string {
 	return root
 }
 
-// build makes the binaries that no variable names and returns the variables that name all of them. They are linked into
-// dir, so that another package's build cannot replace them during the tests. A product that does not build is a failure
-// only of the tests that ask for it.
+// build makes the binaries that no variable names and returns the variables that name all of
+// them. They are linked into dir, so that another package's build cannot replace them during the
+// tests. A product that does not build is a failure only of the tests that ask for it.
 func build(dir string) ([]string, error) {
 	root := moduleRoot()
 	if root == "" {
@@ -83,11 +84,13 @@ func build(dir string) ([]string, error) {
 		}
 		env = append(env, p.env+"="+bin)
 	}
-	// The directory is under /tmp with mode 0700, and a command of an ordinary user may have to start the client.
+	// The directory is under /tmp with mode 0700, and a command of an ordinary user may have to
+	// start the client.
 	return env, os.Chmod(dir, 0o755)
 }
 
-// lock holds an exclusive lock on path until the function it returns is called: `go test ./...` runs packages at once.
+// lock holds an exclusive lock on path until the function it returns is called: `go test ./...`
+// runs packages at once.
 func lock(path string) (func(), error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -26,7 +26,8 @@ func Output(t testing.TB, addr string, r Request) string {
 	return a.Out()
 }
 
-// DialFrom connects from an address of the caller's choice, which need not be one of this host's interfaces.
+// DialFrom connects from an address of the caller's choice, which need not be one of this host's
+// interfaces.
 func DialFrom(t testing.TB, source, addr string) *net.TCPConn {
 	t.Helper()
 	d := net.Dialer{
@@ -48,7 +49,8 @@ func DialFrom(t testing.TB, source, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// AskFrom sends a request from a source, half-closes, and returns the answer up to its end, orderly or not.
+// AskFrom sends a request from a source, half-closes, and returns the answer up to its end,
+// orderly or not.
 func AskFrom(t testing.TB, source, addr string, r Request) string {
 	t.Helper()
 	c := DialFrom(t, source, addr)

@@ -13,8 +13,9 @@ var debs struct {
 	unpacked map[string]string
 }
 
-// Deb unpacks a Debian package that fetch-debs has put in build/debs (or in $REXEC_DEBS) and returns the directory, which
-// holds usr, etc and so on. Nothing is installed and no maintainer script runs.
+// Deb unpacks a Debian package that fetch-debs has put in build/debs (or in $REXEC_DEBS) and
+// returns the directory, which holds usr, etc and so on. Nothing is installed and no maintainer
+// script runs.
 func Deb(t testing.TB, name string) string {
 	t.Helper()
 	debs.Lock()

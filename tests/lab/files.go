@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// OpenDir makes a directory that everybody may write to; t.TempDir is for root alone. It lasts as long as the private
-// host: a command may still use it when its test has ended.
+// OpenDir makes a directory that everybody may write to; t.TempDir is for root alone. It lasts as
+// long as the private host: a command may still use it when its test has ended.
 func OpenDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/run", "open")

@@ -22,8 +22,8 @@ const (
 	ListenFDs                    // 3, with LISTEN_FDS and LISTEN_PID, as systemd does by default
 )
 
-// Handler is a server program started for each connection, and how. The super-server is the test itself, so that it can
-// see the process; the real ones have tests of their own.
+// Handler is a server program started for each connection, and how. The super-server is the test
+// itself, so that it can see the process; the real ones have tests of their own.
 type Handler struct {
 	Room
 	Path     string
@@ -52,7 +52,8 @@ type Process struct {
 	out    bytes.Buffer
 }
 
-// Output returns what the process wrote to the descriptors 1 and 2 that were not the connection, after its end.
+// Output returns what the process wrote to the descriptors 1 and 2 that were not the connection,
+// after its end.
 func (p *Process) Output() string { <-p.Exited; return p.out.String() }
 
 // Start listens, and handles connections until the test ends.
@@ -110,7 +111,8 @@ func (h Handler) Start(t testing.TB) *Listening {
 	return s
 }
 
-// listen returns a blocking listening descriptor: the sockets it accepts must be as a C super-server's.
+// listen returns a blocking listening descriptor: the sockets it accepts must be as a C
+// super-server's.
 func listen(ip net.IP, port int) (int, error) {
 	family, sa := syscall.AF_INET6, syscall.Sockaddr(nil)
 	if ip4 := ip.To4(); ip4 != nil {
@@ -220,7 +222,8 @@ func (p *Process) Wait(t testing.TB) *os.ProcessState {
 	return p.State
 }
 
-// Serve starts the server under test. When the test ends, no password of NewUser's may have been logged.
+// Serve starts the server under test. When the test ends, no password of NewUser's may have been
+// logged.
 func Serve(t testing.TB, h Handler) *Listening {
 	t.Helper()
 	if h.Path == "" {

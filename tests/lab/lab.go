@@ -1,10 +1,12 @@
-// Package lab gives the end-to-end tests a whole host of their own: accounts, PAM, port 512 and daemons, gone afterwards.
+// Package lab gives the end-to-end tests a whole host of their own: accounts, PAM, port 512 and
+// daemons, gone afterwards.
 //
 // Each package of tests/ says
 //
 //	func TestMain(m *testing.M) { lab.Main(m) }
 //
-// and from then on runs as root of a throw-away copy of the machine, in which the binaries under test lie ready.
+// and from then on runs as root of a throw-away copy of the machine, in which the binaries under
+// test lie ready.
 package lab
 
 import (
@@ -38,7 +40,8 @@ const (
 	envBroken = "REXEC_LAB_BROKEN"
 )
 
-// Main is TestMain: it runs the package's tests in a private host and ends the process with their status.
+// Main is TestMain: it runs the package's tests in a private host and ends the process with their
+// status.
 func Main(m *testing.M) { enter(m, "private-host", privateHost) }
 
 // MainSystemd is Main with systemd as process 1 of the private host.
@@ -46,7 +49,8 @@ func MainSystemd(m *testing.M) { enter(m, "private-systemd", privateSystemd) }
 
 func enter(m *testing.M, name, script string) {
 	if signal.Ignored(syscall.SIGHUP) {
-		// Under nohup(1): what is started from here on gets the default, which a shell needs to trap it.
+		// Under nohup(1): what is started from here on gets the default, which a shell needs to
+		// trap it.
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	flag.Parse()
@@ -61,7 +65,8 @@ func enter(m *testing.M, name, script string) {
 	os.Exit(code)
 }
 
-// reenter runs this test binary again, with the same arguments, inside script, and returns its exit status.
+// reenter runs this test binary again, with the same arguments, inside script, and returns its
+// exit status.
 func reenter(name, script string) (int, error) {
 	if os.Geteuid() != 0 {
 		return 0, errors.New("these tests need root, for namespaces and accounts of their own (nothing on the machine changes): run them with sudo")
@@ -88,15 +93,17 @@ func reenter(name, script string) (int, error) {
 		bind = append(bind, root)
 	}
 	env = append(env, envInside+"="+name, "PRIVATE_HOST_BIND="+strings.Join(bind, ":"),
-		"PRIVATE_HOST_ENV="+strings.Join([]string{envInside, envServer, envClient, envDebs, envBroken + "_" + envServer, envBroken + "_" + envClient, "CI", "GOCOVERDIR"}, ":"))
-	// The script must not outlive a test binary that `go test` has killed. Pdeathsig is about the thread.
+		"PRIVATE_HOST_ENV="+strings.Join([]string{envInside, envServer, envClient, envDebs,
+			envBroken + "_" + envServer, envBroken + "_" + envClient, "CI", "GOCOVERDIR"}, ":"))
+	// The script must not outlive a test binary that `go test` has killed. Pdeathsig is about the
+	// thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command("sh", append([]string{path, exe}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// unshare(1), which private-host becomes, ignores SIGTERM and takes its child along when killed; private-systemd has
-	// to clean up.
+	// unshare(1), which private-host becomes, ignores SIGTERM and takes its child along when
+	// killed; private-systemd has to clean up.
 	death := map[string]syscall.Signal{"private-host": syscall.SIGKILL, "private-systemd": syscall.SIGTERM}[name]
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death}
 	err = cmd.Run()
@@ -110,8 +117,8 @@ func reenter(name, script string) (int, error) {
 	return 0, nil
 }
 
-// Eventually waits until ok is true, and fails the test when it is not within Patience: a bound for a busy machine, not
-// a measure. what completes the sentence "waited for …".
+// Eventually waits until ok is true, and fails the test when it is not within Patience: a bound
+// for a busy machine, not a measure. what completes the sentence "waited for …".
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(Patience)

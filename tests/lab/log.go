@@ -134,7 +134,8 @@ func passed(oob []byte) []int {
 	return fds
 }
 
-// native reads systemd's native protocol: KEY=value lines, or KEY, newline, little-endian length, value, newline.
+// native reads systemd's native protocol: KEY=value lines, or KEY, newline, little-endian length,
+// value, newline.
 func (l *Log) native(b []byte) {
 	r := Record{}
 	for len(b) > 0 {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Room is a set of files that only one server sees, so that tests with different PAM stacks, settings and logs run at
-// the same time. It is a mount namespace.
+// Room is a set of files that only one server sees, so that tests with different PAM stacks,
+// settings and logs run at the same time. It is a mount namespace.
 type Room struct {
 	Stack     string            // /etc/pam.d/rexec; "" = Stack
 	Files     map[string]string // other files by path; where there was none, everybody else sees an empty one
@@ -22,7 +22,8 @@ type Room struct {
 	NoSyslog  bool              // no /dev/log
 }
 
-// noPenalties stands in all settings that say nothing of penalties: the tests' failures all come from one address.
+// noPenalties stands in all settings that say nothing of penalties: the tests' failures all come
+// from one address.
 const noPenalties = "[penalties]\nenabled = false\n"
 
 var rooms atomic.Int64
@@ -47,8 +48,8 @@ func (r *Room) open() (dir string, log *Log, err error) {
 	return dir, log, nil
 }
 
-// enter gives the calling thread, and so every process it starts, the room's files. The goroutine must end without
-// unlocking: the thread is of no use to others.
+// enter gives the calling thread, and so every process it starts, the room's files. The goroutine
+// must end without unlocking: the thread is of no use to others.
 func (r *Room) enter(dir string) error {
 	runtime.LockOSThread()
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
@@ -90,8 +91,8 @@ func (r *Room) enter(dir string) error {
 	return nil
 }
 
-// Command starts a program that sees the room's files, and returns the log it writes to. It is killed, with the
-// processes of its group, when the test ends.
+// Command starts a program that sees the room's files, and returns the log it writes to. It is
+// killed, with the processes of its group, when the test ends.
 func (r Room) Command(t testing.TB, cmd *exec.Cmd) *Log {
 	t.Helper()
 	dir, log, err := r.open()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Request is what a client sends, field by field. No product code is used on this side of the wire, so that a mistake
-// in it cannot answer itself.
+// Request is what a client sends, field by field. No product code is used on this side of the
+// wire, so that a mistake in it cannot answer itself.
 type Request struct{ Port, User, Password, Command string }
 
 // Bytes returns the request as it goes over the wire.
@@ -63,7 +63,8 @@ func Ask(t testing.TB, addr string, r Request, stdin ...byte) Answer {
 	return AskRaw(t, addr, append(r.Bytes(), stdin...))
 }
 
-// AskRaw sends any bytes, half-closes, and reads the answer to its end. The server may close before it has read all.
+// AskRaw sends any bytes, half-closes, and reads the answer to its end. The server may close
+// before it has read all.
 func AskRaw(t testing.TB, addr string, request []byte) Answer {
 	t.Helper()
 	c := Dial(t, addr)
@@ -81,8 +82,8 @@ type Session struct {
 	Primary, Stderr *net.TCPConn
 }
 
-// Open runs the protocol as glibc's rexec(3) does: the port first, then accept, and only then the name, the password
-// and the command. It does not read the status byte.
+// Open runs the protocol as glibc's rexec(3) does: the port first, then accept, and only then the
+// name, the password and the command. It does not read the status byte.
 func Open(t testing.TB, addr string, user, password, command string) *Session {
 	t.Helper()
 	c := Dial(t, addr)
@@ -93,7 +94,8 @@ func Open(t testing.TB, addr string, user, password, command string) *Session {
 	return s
 }
 
-// AcceptStderr listens on the primary connection's own address, sends the port, and returns the server's connection.
+// AcceptStderr listens on the primary connection's own address, sends the port, and returns the
+// server's connection.
 func AcceptStderr(t testing.TB, c *net.TCPConn) *net.TCPConn {
 	t.Helper()
 	local := c.LocalAddr().(*net.TCPAddr)
@@ -170,7 +172,8 @@ func (s *Session) Rest(t testing.TB) Answer {
 	return Answer{All: all, Stderr: a.Stderr, Err: errors.Join(err, a.Err)}
 }
 
-// Reset ends the primary connection as a client does whose machine was switched off and came back: with a RST.
+// Reset ends the primary connection as a client does whose machine was switched off and came
+// back: with a RST.
 func (s *Session) Reset(t testing.TB) {
 	t.Helper()
 	if err := s.Primary.SetLinger(0); err != nil {

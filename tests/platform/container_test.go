@@ -13,8 +13,9 @@ import (
 	"rexecd/tests/lab"
 )
 
-// What debian:12-slim is made of: the packages that every Debian has, and what they need, without documentation. This host's
-// copies of them stand in for the image, so that nothing has to be fetched.
+// What debian:12-slim is made of: the packages that every Debian has, and what they need, without
+// documentation. This host's copies of them stand in for the image, so that nothing has to be
+// fetched.
 const slim = `
 closed() { dpkg-query -W -f '${Package}=${Pre-Depends},${Depends}\n' "$@" 2>/dev/null | sed 's/([^)]*)//g; s/:[a-z]*//g' | tr ' =,|' '\n\n\n\n' | grep . | sort -u; }
 all=$(dpkg-query -W -f '${Essential} ${Priority} ${db:Status-Status} ${Package}\n' | awk '($1 == "yes" || $1 == "required" || $2 == "required") && / installed / { print $NF }')
@@ -32,7 +33,8 @@ for d in null:3 zero:5 urandom:9; do mknod -m 666 "$1/dev/${d%:*}" c 1 "${d#*:}"
 // docker's and podman's default: nothing for audit, ptrace, mounts or the network.
 const capabilities = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+net_bind_service,+sys_chroot,+setfcap"
 
-// contained is a command with process ids, mounts and capabilities of a container whose root is dir. It shares the network.
+// contained is a command with process ids, mounts and capabilities of a container whose root is
+// dir. It shares the network.
 func contained(dir string, args ...string) *exec.Cmd {
 	const enter = `mount -t proc proc "$1/proc"; mount -t tmpfs run "$1/run"; dir=$1; shift
 exec setpriv --bounding-set "$0" --inh-caps "$0" chroot "$dir" "$@"`

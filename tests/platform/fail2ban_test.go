@@ -11,7 +11,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// installFail2ban puts Debian's package into the private host: on the machine itself its daemon would start.
+// installFail2ban puts Debian's package into the private host: on the machine itself its daemon
+// would start.
 func installFail2ban(t *testing.T) {
 	t.Helper()
 	dir := lab.Deb(t, "fail2ban")
@@ -30,8 +31,8 @@ func attempt(t *testing.T, from, server, request string) {
 	io.Copy(io.Discard, c)
 }
 
-// The lines are the server's own, as a syslog server wrote them to a file, user names that try to look like another line
-// included.
+// The lines are the server's own, as a syslog server wrote them to a file, user names that try to
+// look like another line included.
 func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	prepareHost(t)
 	installFail2ban(t)

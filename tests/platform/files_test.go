@@ -35,7 +35,8 @@ func TestTheMessageIDsAgree(t *testing.T) {
 	}
 }
 
-// Every setting that the shipped file shows, with the "#" taken away, is one that the server takes, and the manual has it.
+// Every setting that the shipped file shows, with the "#" taken away, is one that the server
+// takes, and the manual has it.
 func TestTheShippedSettingsAreTheServers(t *testing.T) {
 	prepareHost(t)
 	setting := regexp.MustCompile(`(?m)^#(\[?[a-z][a-z_0-9]*(?:\]| = ))`)
@@ -111,8 +112,8 @@ func TestWhatisKnowsTheManuals(t *testing.T) {
 	}
 }
 
-// make install needs no root under a DESTDIR, follows the variables, and uninstall takes back what install put there, but
-// not what was edited.
+// make install needs no root under a DESTDIR, follows the variables, and uninstall takes back
+// what install put there, but not what was edited.
 func TestMakeInstallAndUninstall(t *testing.T) {
 	lab.AddUser(t, lab.User{Name: "builder", Password: "x"})
 	tree := filepath.Join(t.TempDir(), "tree")

@@ -31,7 +31,8 @@ func expect(t *testing.T, status int, want string, args ...string) {
 	}
 }
 
-// checkSays looks for a line of -check; other lines depend on the machine: a container has fewer capabilities.
+// checkSays looks for a line of -check; other lines depend on the machine: a container has fewer
+// capabilities.
 func checkSays(t *testing.T, want string) {
 	t.Helper()
 	if out, _ := runRexecd(t, "-check"); !strings.Contains(out, want) {
@@ -173,7 +174,8 @@ func TestInstallRefusesWithAReasonAndChangesNothing(t *testing.T) {
 	})
 }
 
-// awaitListenerQuietly waits for port 512 without connecting: this super-server ends with its first connection.
+// awaitListenerQuietly waits for port 512 without connecting: this super-server ends with its
+// first connection.
 func awaitListenerQuietly(t *testing.T) {
 	t.Helper()
 	lab.Eventually(t, "a listener on port 512", func() bool {
@@ -181,7 +183,8 @@ func awaitListenerQuietly(t *testing.T) {
 	})
 }
 
-// heedsHUP waits until a program catches SIGHUP, which would end it in the first moments of its life.
+// heedsHUP waits until a program catches SIGHUP, which would end it in the first moments of its
+// life.
 func heedsHUP(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	lab.Eventually(t, cmd.Args[0]+" to catch SIGHUP", func() bool {

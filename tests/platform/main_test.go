@@ -1,4 +1,5 @@
-// Package platform tests the server where it lives: under the real super-servers, installed as an administrator would.
+// Package platform tests the server where it lives: under the real super-servers, installed as an
+// administrator would.
 package platform
 
 import (
@@ -16,7 +17,8 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// installed is the server where everybody looks for it, with the shipped PAM file and one account, made once.
+// installed is the server where everybody looks for it, with the shipped PAM file and one
+// account, made once.
 const installed = "/usr/sbin/in.rexecd"
 
 // rexecd is the program that administers it.
@@ -59,7 +61,8 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// daemon starts a program in the foreground and ends it with the test. What it said is in the test's log.
+// daemon starts a program in the foreground and ends it with the test. What it said is in the
+// test's log.
 func daemon(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	var out lockedBuilder
@@ -88,7 +91,8 @@ type lockedBuilder struct {
 func (l *lockedBuilder) Write(p []byte) (int, error) { l.Lock(); defer l.Unlock(); return l.b.Write(p) }
 func (l *lockedBuilder) String() string              { l.Lock(); defer l.Unlock(); return l.b.String() }
 
-// awaitListener waits until something accepts connections at addr. Its own connection says nothing and goes.
+// awaitListener waits until something accepts connections at addr. Its own connection says
+// nothing and goes.
 func awaitListener(t *testing.T, addr string) {
 	t.Helper()
 	lab.Eventually(t, "a listener on "+addr, func() bool {
@@ -100,8 +104,8 @@ func awaitListener(t *testing.T, addr string) {
 	})
 }
 
-// serves proves that a server works at addr: a session with its stderr connection, a wrong password, and a burst of 60, all
-// at once unless the super-server takes fewer.
+// serves proves that a server works at addr: a session with its stderr connection, a wrong
+// password, and a burst of 60, all at once unless the super-server takes fewer.
 func serves(t *testing.T, addr string, atOnce ...int) {
 	t.Helper()
 	t.Run("a session with a stderr connection", func(t *testing.T) {

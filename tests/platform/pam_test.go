@@ -8,8 +8,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// The three families include different stacks. Those of Fedora are written here in Fedora's shape; Debian's common-* files
-// have the names that SUSE's have.
+// The three families include different stacks. Those of Fedora are written here in Fedora's
+// shape; Debian's common-* files have the names that SUSE's have.
 func TestThePAMFilesOfAllFamiliesLogIn(t *testing.T) {
 	prepareHost(t)
 	write(t, "/etc/pam.d/password-auth", `auth        required      pam_env.so

@@ -21,7 +21,8 @@ func TestServesUnderOpenBSDInetd(t *testing.T) {
 	}
 }
 
-// Its listen queue is 10 long: of 200 connections at once to /bin/cat, 129 were lost before anybody saw them.
+// Its listen queue is 10 long: of 200 connections at once to /bin/cat, 129 were lost before
+// anybody saw them.
 func TestServesUnderInetutilsInetd(t *testing.T) {
 	prepareHost(t)
 	dir := t.TempDir()
@@ -118,7 +119,8 @@ func TestServesFromInetdsListeningSocket(t *testing.T) {
 	serves(t, "127.0.0.1:5133")
 }
 
-// busyboxInetd is built from Debian's source by build-busybox: the installed busybox has no such applet.
+// busyboxInetd is built from Debian's source by build-busybox: the installed busybox has no such
+// applet.
 func busyboxInetd(t *testing.T) string {
 	t.Helper()
 	path := lab.Root(t) + "/build/busybox/inetd"
@@ -128,8 +130,8 @@ func busyboxInetd(t *testing.T) string {
 	return path
 }
 
-// A container's process 1 may be a small inetd, which also collects what commands leave behind, or the server's own
-// supervisor, which does the same.
+// A container's process 1 may be a small inetd, which also collects what commands leave behind,
+// or the server's own supervisor, which does the same.
 func TestServesAsTheFirstProcessOfAContainer(t *testing.T) {
 	prepareHost(t)
 	conf := filepath.Join(t.TempDir(), "inetd.conf")

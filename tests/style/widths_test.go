@@ -22,8 +22,8 @@ const (
 
 // Directories, and below them everything, that are not yet held to the widths.
 var (
-	wideCode  = []string{"cmd/rexecd", "packaging", "tests"}
-	wideProse = []string{".", "cmd", "packaging", "systemd", "tests"}
+	wideCode  = []string{"cmd/rexecd", "packaging", "tests/attack", "tests/bench", "tests/e2e", "tests/interop", "tests/manual", "tests/platform"}
+	wideProse = []string{".", "cmd/in.rexecd", "cmd/rexecd", "packaging", "systemd", "tests/bench"}
 )
 
 // notYet reports whether a file is in one of the directories; "." has no others
@@ -116,9 +116,8 @@ func proseIsNarrow(t *testing.T, name string, lines []string, first, last int) {
 	}
 	for i := first; i <= last; i++ {
 		line := strings.TrimSpace(lines[i])
-		unbreakable := strings.HasPrefix(line, "|") || slices.ContainsFunc(strings.Fields(line), func(word string) bool {
-			return columns(word) > maxProse/2
-		})
+		long := func(word string) bool { return columns(word) > maxProse/2 }
+		unbreakable := strings.HasPrefix(line, "|") || slices.ContainsFunc(strings.Fields(line), long)
 		if w := columns(lines[i]); w > maxProse && !unbreakable {
 			t.Errorf("%s:%d has %d columns; want at most %d", name, i, w, maxProse)
 		}

@@ -1,4 +1,7 @@
-/* pam_hostile.so WHEN=WHAT...: a PAM module as bad as they come. WHEN is auth, setcred, acct, open or close. */
+/*
+ * pam_hostile.so WHEN=WHAT...: a PAM module as bad as they come. WHEN is auth, setcred, acct, open
+ * or close.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
-/* prober PID ROUNDS: run by a user's command. Tries everything a process can do to another, on every thread of the server
- * that waits for the command, and prints what was permitted. */
+/*
+ * prober PID ROUNDS: run by a user's command. Tries everything a process can do to another, on
+ * every thread of the server that waits for the command, and prints what was permitted.
+ */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,12 @@
 /*
- * A client around glibc's rexec(3) and rexec_af(3): code that nobody of this project wrote speaks the protocol.
+ * A client around glibc's rexec(3) and rexec_af(3): code that nobody of this project wrote speaks
+ * the protocol.
  *
  * rexec HOST PORT USER PASSWORD COMMAND FAMILY [SIGNAL]
  *
- * FAMILY is 4 for rexec(3), 6 for rexec_af(3) with IPv6; -4 and -6 are the same without a stderr connection. Standard input goes to the command; its output and its errors
- * come out as the same. SIGNAL is sent after the first output. Exit status 1 when rexec(3) fails, which prints why.
+ * FAMILY is 4 for rexec(3), 6 for rexec_af(3) with IPv6; -4 and -6 are the same without a stderr
+ * connection. Standard input goes to the command; its output and its errors come out as the same.
+ * SIGNAL is sent after the first output. Exit status 1 when rexec(3) fails, which prints why.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -21,7 +21,8 @@ func debian(t *testing.T, name string) string {
 	return files[0]
 }
 
-// serves tells our server from netkit's, which is silent after a wrong password, and looks at rsh's and rlogin's ports.
+// serves tells our server from netkit's, which is silent after a wrong password, and looks at
+// rsh's and rlogin's ports.
 func serves(t *testing.T, who, when string) {
 	t.Helper()
 	lab.Eventually(t, who+" on port 512 "+when, func() bool {

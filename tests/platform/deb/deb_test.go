@@ -1,5 +1,5 @@
-// Package deb installs the Debian packages in a private host with systemd as process 1, as an administrator does, and takes
-// them away again.
+// Package deb installs the Debian packages in a private host with systemd as process 1, as an
+// administrator does, and takes them away again.
 package deb
 
 import (
@@ -58,7 +58,8 @@ func TestThePackagesFromInstallToPurge(t *testing.T) {
 	lab.Run(t, "rexecd", "-install")
 	runsACommand(t, "after rexecd -install")
 
-	// Edited, and changed by the next version: what the administrator wrote stays, and the running socket stays.
+	// Edited, and changed by the next version: what the administrator wrote stays, and the
+	// running socket stays.
 	const edited = "log_command = true\n"
 	if err := os.WriteFile("/etc/rexecd.toml", []byte(edited), 0o644); err != nil {
 		t.Fatal(err)

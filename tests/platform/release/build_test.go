@@ -16,7 +16,8 @@ func copySource(t *testing.T, dir string) {
 	run(t, root, nil, "sh", "-c", `{ git ls-files 2>/dev/null | grep . || find . -type f -not -path './build/*' -not -path './dist/*'; } | cpio --quiet -pdm "$1"`, "sh", dir)
 }
 
-// Distributions set their flags in the environment: ours must not replace them, and theirs must come last.
+// Distributions set their flags in the environment: ours must not replace them, and theirs must
+// come last.
 func TestTheFlagsOfADistributionAreHonoured(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a b") // a blank in the path, as well
 	if err := os.Mkdir(dir, 0o755); err != nil {

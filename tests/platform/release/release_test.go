@@ -1,4 +1,5 @@
-// Package release looks at what `make dist` makes: the same bytes anywhere, hardened, and clean for Debian's checkers.
+// Package release looks at what `make dist` makes: the same bytes anywhere, hardened, and clean
+// for Debian's checkers.
 package release
 
 import (
@@ -28,8 +29,8 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 	return string(out)
 }
 
-// The second build starts from the source tarball of the first, in a folder of another name and length, with another
-// umask, time zone and language.
+// The second build starts from the source tarball of the first, in a folder of another name and
+// length, with another umask, time zone and language.
 func TestTheReleaseIsTheSameBytesAnywhere(t *testing.T) {
 	one, two := t.TempDir()+"/a", t.TempDir()+"/somewhere/else"
 	for _, dir := range []string{one, two} {
@@ -53,7 +54,8 @@ func TestTheReleaseIsTheSameBytesAnywhere(t *testing.T) {
 	buildsWithoutNetwork(t, filepath.Join(one, "dist"))
 }
 
-// A distribution's builder has the tarball with the modules, and neither a network nor the cache of somebody who had.
+// A distribution's builder has the tarball with the modules, and neither a network nor the cache
+// of somebody who had.
 func buildsWithoutNetwork(t *testing.T, dist string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -71,7 +73,8 @@ func buildsWithoutNetwork(t *testing.T, dist string) {
 	}
 }
 
-// useTools gives dir the tools: they are pinned and built already; a symbolic link is newer than their go.sum.
+// useTools gives dir the tools: they are pinned and built already; a symbolic link is newer than
+// their go.sum.
 func useTools(t *testing.T, dir string) {
 	t.Helper()
 	tools, err := filepath.Abs(root + "build/tools")
@@ -99,7 +102,8 @@ func dist(t *testing.T, dir, before string, env []string) string {
 // The SPDX ids of what we link; another one is a decision.
 var spdx = regexp.MustCompile(`^(BSD-2-Clause|BSD-3-Clause|MIT|Apache-2\.0|LGPL-2\.1-or-later|BSD-3-Clause OR GPL-2\.0-or-later)$`)
 
-// bill compares the bills of materials with what the programs say of themselves, and with the licences that we ship.
+// bill compares the bills of materials with what the programs say of themselves, and with the
+// licences that we ship.
 func bill(t *testing.T, dir string) {
 	t.Helper()
 	licences, err := os.ReadFile(root + "packaging/copyright")
@@ -193,7 +197,8 @@ func TestTheServerIsHardened(t *testing.T) {
 	}
 }
 
-// A dynamic linker that does not read packed relocations refuses the program, and so the package must refuse its host.
+// A dynamic linker that does not read packed relocations refuses the program, and so the package
+// must refuse its host.
 func TestThePackagesNeedTheLinkerOfTheProgram(t *testing.T) {
 	for _, relr := range []string{"yes", "no"} {
 		dir := t.TempDir()

@@ -1,5 +1,5 @@
-// Package rpm installs the rpm packages into a private host, which has rpm and an empty database of packages, and takes
-// them away again.
+// Package rpm installs the rpm packages into a private host, which has rpm and an empty database
+// of packages, and takes them away again.
 package rpm
 
 import (
@@ -55,7 +55,8 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 	}
 }
 
-// With absolute names, `rpm2cpio package | cpio -id` writes to the host, not to the directory that one is in.
+// With absolute names, `rpm2cpio package | cpio -id` writes to the host, not to the directory
+// that one is in.
 func TestThePayloadUnpacksWhereOneIs(t *testing.T) {
 	for _, p := range built(t, "*.rpm") {
 		names := strings.Fields(lab.Run(t, "sh", "-c", `rpm2cpio "$1" | cpio --quiet -t`, "sh", p))

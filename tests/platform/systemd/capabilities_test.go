@@ -12,8 +12,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// The shipped stack, pam_systemd in it: whatever it says of a session's end with all capabilities, it says with those alone
-// that the server keeps for itself.
+// The shipped stack, pam_systemd in it: whatever it says of a session's end with all
+// capabilities, it says with those alone that the server keeps for itself.
 func TestALogindSessionIsClosedWithoutCapabilities(t *testing.T) {
 	prepareHost(t)
 	t.Cleanup(func() { setSettings(t, settings) })
@@ -30,7 +30,8 @@ func TestALogindSessionIsClosedWithoutCapabilities(t *testing.T) {
 // What differs from one session to the next.
 var ofOneSession = regexp.MustCompile(`port [0-9]+|after [0-9.]+s`)
 
-// endOfSession runs a command while the server has what is in its status file, ends it, and returns what the server logged.
+// endOfSession runs a command while the server has what is in its status file, ends it, and
+// returns what the server logged.
 func endOfSession(t *testing.T, capabilities string) string {
 	t.Helper()
 	s := lab.Open(t, addr, "alice", "correct-horse", "trap 'exit 7' USR1; echo $XDG_SESSION_ID $PPID; while :; do sleep 0.02; done").Started(t)

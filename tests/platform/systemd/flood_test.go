@@ -20,7 +20,8 @@ const (
 	flood = bound + 28
 )
 
-// Whoever opens connections and says nothing has 512 small processes for the grace time, and no more.
+// Whoever opens connections and says nothing has 512 small processes for the grace time, and no
+// more.
 func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 	prepareHost(t)
 	setSettings(t, "grace = 3600\n"+settings)

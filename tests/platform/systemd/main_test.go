@@ -1,5 +1,5 @@
-// Package systemd tests the shipped units with systemd as process 1 of a private host: what `make install` installs, and
-// what an administrator types.
+// Package systemd tests the shipped units with systemd as process 1 of a private host: what `make
+// install` installs, and what an administrator types.
 package systemd
 
 import (

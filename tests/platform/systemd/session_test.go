@@ -43,7 +43,8 @@ func TestTheJournalHoldsEveryField(t *testing.T) {
 	if r, _ := failed["REXEC_REASON"].(string); r == "" {
 		t.Errorf("failed: no reason in %v", failed)
 	}
-	// logind moves the process out of its unit when the session is opened; OBJECT_SYSTEMD_UNIT is what journalctl -u asks for then.
+	// logind moves the process out of its unit when the session is opened; OBJECT_SYSTEMD_UNIT is
+	// what journalctl -u asks for then.
 	service, _ := accepted["OBJECT_SYSTEMD_UNIT"].(string)
 	if got := len(journal(t, "-u", service)); !strings.HasPrefix(service, "rexec@") || got < 2 {
 		t.Errorf("journalctl -u %s finds %d records; want accepted and closed", service, got)
@@ -84,8 +85,9 @@ func TestALogindSessionLastsAsLongAsTheCommand(t *testing.T) {
 	})
 }
 
-// Under PAM stacks without pam_systemd the command stays in the unit's control group, and KillMode= decides about what it
-// leaves behind; with it, logind's KillUserProcesses= does, which is off on Debian.
+// Under PAM stacks without pam_systemd the command stays in the unit's control group, and
+// KillMode= decides about what it leaves behind; with it, logind's KillUserProcesses= does, which
+// is off on Debian.
 func TestANohupdChildSurvivesItsCommand(t *testing.T) {
 	for _, c := range []struct{ name, without string }{{"with a logind session", "\x00"}, {"without", "pam_systemd"}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -106,7 +108,8 @@ func TestANohupdChildSurvivesItsCommand(t *testing.T) {
 	}
 }
 
-// withoutPAMLines takes the lines with a word, and what they include, out of the PAM files while the test runs.
+// withoutPAMLines takes the lines with a word, and what they include, out of the PAM files while
+// the test runs.
 func withoutPAMLines(t *testing.T, word string) {
 	t.Helper()
 	prepareHost(t)
@@ -128,7 +131,8 @@ func withoutPAMLines(t *testing.T, word string) {
 	}
 }
 
-// The server passes SIGTERM to the command's process group; what has left the group, as setsid(1) does, lives on.
+// The server passes SIGTERM to the command's process group; what has left the group, as setsid(1)
+// does, lives on.
 func TestStoppingAServiceEndsItsCommand(t *testing.T) {
 	withoutPAMLines(t, "pam_systemd")
 	enable(t)

@@ -43,7 +43,8 @@ func TestASessionWithAStderrConnection(t *testing.T) {
 // systemd's own limit, 200 activations in 2 s, stops the socket until somebody starts it again.
 func TestABurstOf300DoesNotStopTheSocket(t *testing.T) {
 	enable(t)
-	// On a slow machine systemd would not get to 200 in 2 s, and the test would prove nothing by itself.
+	// On a slow machine systemd would not get to 200 in 2 s, and the test would prove nothing by
+	// itself.
 	if out := lab.Run(t, "systemctl", "show", "rexec.socket", "-p", "TriggerLimitIntervalUSec"); out != "TriggerLimitIntervalUSec=0\n" {
 		t.Errorf("systemctl show: %s; want no limit", out)
 	}

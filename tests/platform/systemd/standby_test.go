@@ -6,7 +6,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// Restarts, as by upgrades, with a mistake in the settings: the port stays open, and the mend is enough.
+// Restarts, as by upgrades, with a mistake in the settings: the port stays open, and the mend is
+// enough.
 func TestAMistakeInTheSettingsDoesNotFailTheStandbyService(t *testing.T) {
 	prepareHost(t)
 	lab.Run(t, "systemctl", "enable", "--now", "rexec-standby.socket")

@@ -107,7 +107,8 @@ func TestInstallLeavesAnXinetdThatServesAlready(t *testing.T) {
 		t.Errorf("rexecd -check:\n%s", out)
 	}
 	stop()
-	// Stopped, it wants the port again at its next start: that is said, and its entry is the administrator's.
+	// Stopped, it wants the port again at its next start: that is said, and its entry is the
+	// administrator's.
 	expect(t, 0, "/etc/xinetd.d/rexec is set to start /usr/sbin/in.rexecd on the same port: take it out, or xinetd and systemd compete for it at the next boot\n", "-install")
 	if text, err := os.ReadFile("/etc/xinetd.d/rexec"); err != nil || strings.Contains(string(text), "disable") {
 		t.Errorf("the entry is now %q, %v", text, err)
