@@ -28,8 +28,8 @@ func caseless(t *testing.T) map[string]string {
 	return map[string]string{"/etc/nsswitch.conf": strings.Replace(string(conf), line, line+" files caseless #", 1)}
 }
 
-// The account's own name goes to PAM, or a deny list and a tally of failures would know the user by as many names as there
-// are spellings. The log has both.
+// The account's own name goes to PAM, or a deny list and a tally of failures would know the user
+// by as many names as there are spellings. The log has both.
 func TestPAMGetsTheAccountsOwnName(t *testing.T) {
 	t.Parallel()
 	u, denied := newUser(t, lab.User{}), newUser(t, lab.User{})
