@@ -49,7 +49,7 @@ func removeService(out io.Writer) error {
 	if !done {
 		fmt.Fprintln(out, "nothing to do: the service is not installed")
 	}
-	for _, l := range listeners(execPort) {
+	for _, l := range leaders(listeners(execPort)) {
 		fmt.Fprintf(out, "port %d: %v still listens, which this does not stop\n", execPort, l)
 	}
 	return nil
@@ -123,6 +123,12 @@ func conflict(s superServer) error {
 func installEntry(out io.Writer) error {
 	s, err := chooseSuperServer()
 	if err != nil {
+		for _, l := range leaders(listeners(execPort)) {
+			if l.supervises() {
+				fmt.Fprintf(out, "nothing to do: %v listens on port %d, without a super-server\n", l, execPort)
+				return nil
+			}
+		}
 		return err
 	}
 	server, err := handler()

@@ -56,7 +56,7 @@ func checkPort() []finding {
 		return []finding{about.fail("nobody listens; rexecd -install starts the service, rexecd -debug tries it out")}
 	}
 	var found []finding
-	for _, l := range who {
+	for _, l := range leaders(who) {
 		switch {
 		case l.pid == 0:
 			found = append(found, about.note("%v listens: run this as root, outside of containers", l))
@@ -98,6 +98,21 @@ func (l listener) supervises() bool {
 		return true
 	}
 	return sameProgram(dir+"/exe", "/proc/self/exe") || (l.name == "rexecd" || l.name == "in.rexecd") && isRoots(dir)
+}
+
+// leaders are the listeners without the processes that a supervisor among them keeps ready.
+func leaders(all []listener) []listener {
+	var found []listener
+	for _, l := range all {
+		above := parent(l.pid)
+		kept := l.name == "in.rexecd" && l.supervises() && slices.ContainsFunc(all, func(s listener) bool {
+			return s.pid == above && s.name == "rexecd" && s.supervises()
+		})
+		if !kept {
+			found = append(found, l)
+		}
+	}
+	return found
 }
 
 // listeners returns who listens on port, one for each process; more than one holds the socket when a super-server has

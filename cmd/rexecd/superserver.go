@@ -81,7 +81,7 @@ func chooseSuperServer() (superServer, error) {
 	if exists(filepath.Dir(xinetdConf)) && exists("/usr/sbin/xinetd") {
 		return xinetdServer(), nil
 	}
-	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -standby 2 -listen :512")
+	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -standby 4 -listen :512")
 }
 
 func exists(path string) bool {

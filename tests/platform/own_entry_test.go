@@ -96,6 +96,26 @@ func TestRemoveLeavesASupervisorThatInetdDidNotStart(t *testing.T) {
 	if !strings.Contains(out, "port 512: rexecd (process ") || !strings.Contains(out, "still listens, which this does not stop") || !answers("127.0.0.1:512") {
 		t.Errorf("rexecd -remove: %s", out)
 	}
+	if err := os.Remove("/etc/inetd.conf"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, 0, "nothing to do: rexecd (process ", "-install")
+}
+
+func TestProcessesKeptReadyAreNotListed(t *testing.T) {
+	prepareHost(t)
+	daemon(t, rexecd, "-standby", "2", "-listen", "127.0.0.1:512")
+	awaitListener(t, "127.0.0.1:512")
+	lab.Eventually(t, "two processes kept ready", func() bool {
+		pids, _ := exec.Command("pgrep", "-xc", "in.rexecd").Output() // it ends with 1 if there is none
+		return strings.TrimSpace(string(pids)) == "2"
+	})
+	for _, verb := range []string{"-check", "-remove"} {
+		out, _ := runRexecd(t, verb)
+		if strings.Count(out, "port 512: ") != 1 || !strings.Contains(out, "port 512: rexecd (process ") {
+			t.Errorf("rexecd %s: %s", verb, out)
+		}
+	}
 }
 
 func TestInstallFindsAnXinetdEntryInAnotherFile(t *testing.T) {
