@@ -17,10 +17,25 @@ func installService(out io.Writer) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: run sudo rexecd -install")
 	}
+	install := installEntry
 	if systemdRuns() {
-		return installSocket(out)
+		install = installSocket
 	}
-	return installEntry(out)
+	if err := install(out); err != nil {
+		return err
+	}
+	warnOfRefusals(out)
+	return nil
+}
+
+// warnOfRefusals names what has a service that listens refuse everybody, or accept anybody: whoever installs it hears of it
+// before the clients do.
+func warnOfRefusals(out io.Writer) {
+	for _, f := range append(checkSettings(), checkPAM()...) {
+		if f.Level == fail {
+			fmt.Fprintf(out, "but %s: %s\n", f.About, f.Text)
+		}
+	}
 }
 
 // removeService undoes it, under whatever super-server: MKS's rexecd -remove. Commands that run go on to their end.

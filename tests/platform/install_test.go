@@ -86,6 +86,12 @@ func TestInstallAndRemoveUnderInetd(t *testing.T) {
 				t.Errorf("rexecd -check:\n%s", out)
 			}
 			expect(t, 0, "nothing to do", "-install")
+	write(t, "/etc/rexecd.toml.d/site.toml", "grace = \"soon\"\n")
+	t.Cleanup(func() { os.RemoveAll("/etc/rexecd.toml.d") })
+	expect(t, 0, "but settings: /etc/rexecd.toml.d/site.toml:1:9: grace = \"soon\": must be a time", "-install")
+	if err := os.Remove("/etc/rexecd.toml.d/site.toml"); err != nil {
+		t.Fatal(err)
+	}
 			runsOnce(t)
 			expect(t, 0, "switched off the entry in /etc/inetd.conf", "-remove")
 			if answers("127.0.0.1:512") {
