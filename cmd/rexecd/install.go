@@ -166,7 +166,7 @@ func installEntry(out io.Writer) error {
 	switch l := listeners(execPort); {
 	case changed:
 		fmt.Fprintf(out, "switched on the entry in %s\n", s.conf)
-	case s.holdsPort(l) || len(s.supervisors()) > 0:
+	case (s.holdsPort(l) || len(s.supervisors()) > 0) && !lacksIPv6(s):
 		fmt.Fprintf(out, "nothing to do: %s has the entry, and %s listens on port %d\n", s.conf, s.programs[0], execPort)
 		return nil
 	default: // it was never read
@@ -206,6 +206,13 @@ func serveIPv6(out io.Writer, s superServer) error {
 		}
 	}
 	return errors.New(s.programs[0] + " does not listen on port 512 over IPv6: see its log")
+}
+
+// lacksIPv6 reports whether -install wrote a line for IPv6 that this inetd could not have beside the one for IPv4: it was not
+// running then.
+func lacksIPv6(s superServer) bool {
+	text := contents(s.conf)
+	return s.conf == inetdConf && dropIPv4(text) != text && exists("/proc/net/if_inet6") && !listensIPv6()
 }
 
 func listensIPv6() bool {

@@ -35,6 +35,9 @@ func checkStarter() []finding {
 			found = append(found, about.fail("%v", err))
 		case len(e.by.running()) == 0:
 			found = append(found, about.fail("%s is in place, but %s is not running: start it, or switch the entry off (rexecd -remove)", e.where, about))
+		case strings.HasSuffix(e.socket, " tcp6") && lacksIPv6(e.by):
+			found = append(found, about.note("%s is in place, but %s does not listen over IPv6, which it cannot beside the line for IPv4: rexecd -install takes that out",
+				e.where, about))
 		default:
 			found = append(found, about.ok("%s is in place", e.where))
 		}

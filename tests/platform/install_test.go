@@ -86,12 +86,6 @@ func TestInstallAndRemoveUnderInetd(t *testing.T) {
 				t.Errorf("rexecd -check:\n%s", out)
 			}
 			expect(t, 0, "nothing to do", "-install")
-	write(t, "/etc/rexecd.toml.d/site.toml", "grace = \"soon\"\n")
-	t.Cleanup(func() { os.RemoveAll("/etc/rexecd.toml.d") })
-	expect(t, 0, "but settings: /etc/rexecd.toml.d/site.toml:1:9: grace = \"soon\": must be a time", "-install")
-	if err := os.Remove("/etc/rexecd.toml.d/site.toml"); err != nil {
-		t.Fatal(err)
-	}
 			runsOnce(t)
 			expect(t, 0, "switched off the entry in /etc/inetd.conf", "-remove")
 			if answers("127.0.0.1:512") {
@@ -109,6 +103,26 @@ func TestInstallAndRemoveUnderInetd(t *testing.T) {
 	}
 }
 
+// Its socket for tcp6 takes IPv4 as well, and cannot be had beside the other.
+func TestLinesForAnInetdThatStartsLaterAreMended(t *testing.T) {
+	prepareHost(t)
+	write(t, "/etc/inetd.conf", "daytime stream tcp nowait root internal\n")
+	t.Cleanup(func() { os.Remove("/etc/inetd.conf") })
+	expect(t, 0, "inetd is not running: start it, then run rexecd -check", "-install")
+	daemon(t, lab.Deb(t, "inetutils-inetd")+"/usr/sbin/inetutils-inetd", "-d", "-p", t.TempDir()+"/pid", "/etc/inetd.conf")
+	awaitListener(t, "127.0.0.1:512")
+	checkSays(t, "note inetd: line 3 of /etc/inetd.conf is in place, but inetd does not listen over IPv6")
+	expect(t, 0, "this inetd wants one line, tcp6, for IPv4 and IPv6", "-install")
+	if !answers("127.0.0.1:512") || !answers("[::1]:512") {
+		t.Error("port 512 is not open over IPv4 and IPv6")
+	}
+	if out, _ := runRexecd(t, "-check"); strings.Contains(out, "IPv6") {
+		t.Errorf("rexecd -check:\n%s", out)
+	}
+	expect(t, 0, "nothing to do", "-install")
+	expect(t, 0, "switched off", "-remove")
+}
+
 func TestInstallAndRemoveUnderXinetd(t *testing.T) {
 	prepareHost(t)
 	shipped := read(t, lab.Root(t)+"/packaging/xinetd")
@@ -120,6 +134,12 @@ func TestInstallAndRemoveUnderXinetd(t *testing.T) {
 	runsOnce(t)
 	checkSays(t, "ok   xinetd: /etc/xinetd.d/rexec is in place")
 	expect(t, 0, "nothing to do", "-install")
+	write(t, "/etc/rexecd.toml.d/site.toml", "grace = \"soon\"\n")
+	t.Cleanup(func() { os.RemoveAll("/etc/rexecd.toml.d") })
+	expect(t, 0, "but settings: /etc/rexecd.toml.d/site.toml:1:9: grace = \"soon\": must be a time", "-install")
+	if err := os.Remove("/etc/rexecd.toml.d/site.toml"); err != nil {
+		t.Fatal(err)
+	}
 	expect(t, 0, "switched off the entry in /etc/xinetd.d/rexec", "-remove")
 	if answers("127.0.0.1:512") {
 		t.Error("port 512 is open after -remove")
