@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,13 +36,12 @@ func (c *Conn) checkOwnHost(to unix.Sockaddr, port int, until time.Time) error {
 	for _, owner := range []uint32{peer.uid, 0} {
 		occupied := false
 		for _, p := range processes(owner) {
-			if time.Now().After(until) {
-				return unix.ETIMEDOUT
-			}
-			sockets := socketsOf(p)
+			connected, listens, err := p.holds(peer.inode, listener.inode, until)
 			switch {
-			case !sockets[peer.inode]:
-			case listener.inode != 0 && sockets[listener.inode]:
+			case err != nil:
+				return err
+			case !connected:
+			case listens:
 				return nil
 			default:
 				occupied = true // by a child of the peer's, perhaps: on to the next
@@ -75,10 +73,11 @@ func checkUnseen(peer, listener endpoint, until time.Time) error {
 // how long it takes must not tell whether there is one.
 func holders(list []process, inode uint32, until time.Time) (n int, err error) {
 	for _, p := range list {
-		if time.Now().After(until) {
-			return 0, unix.ETIMEDOUT
+		_, held, err := p.holds(0, inode, until)
+		if err != nil {
+			return 0, err
 		}
-		if socketsOf(p)[inode] {
+		if held {
 			n++
 		}
 	}
@@ -135,34 +134,61 @@ func processes(owners ...uint32) (list []process) {
 	return list
 }
 
-// socketsOf are the inodes of the sockets that a process has open; none where they
-// may not be seen. What takes cap_sys_ptrace of others, its own user may see.
-func socketsOf(p process) map[uint32]bool {
-	sockets, err := readSockets(p.dir + "/fd")
+// holds reports which of two sockets, by their inodes, a process has open; none where
+// that may not be seen. What takes cap_sys_ptrace of others, its own user may see.
+func (p process) holds(a, b uint32, until time.Time) (hasA, hasB bool, err error) {
+	hasA, hasB, err = readSockets(p.dir+"/fd", a, b, until)
 	if errors.Is(err, fs.ErrPermission) {
-		withFsids([]uint32{p.uid}, []uint32{p.gid}, func() { sockets, _ = readSockets(p.dir + "/fd") })
+		withFsids([]uint32{p.uid}, []uint32{p.gid}, func() { hasA, hasB, err = readSockets(p.dir+"/fd", a, b, until) })
 	}
-	return sockets
+	if err == unix.ETIMEDOUT {
+		return false, false, err
+	}
+	return hasA, hasB, nil
 }
 
-func readSockets(dir string) (map[uint32]bool, error) {
-	entries, err := os.ReadDir(dir)
+// readSockets looks for two sockets in a directory of descriptors. Any user of this
+// host has their processes looked into by connecting, and a process may have a million
+// descriptors: none is kept, and time is looked at within a process. All are read, wherever
+// the two are: time must not tell.
+func readSockets(dir string, a, b uint32, until time.Time) (hasA, hasB bool, err error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return false, false, err
 	}
-	sockets := map[uint32]bool{}
-	var buf [64]byte
-	for _, e := range entries {
-		n, err := unix.Readlink(dir+"/"+e.Name(), buf[:])
-		if err == syscall.EACCES || err == syscall.EPERM {
-			return nil, err
+	defer unix.Close(fd)
+	entries, names := make([]byte, 8192), []string(nil)
+	for {
+		if time.Now().After(until) {
+			return false, false, unix.ETIMEDOUT
 		}
-		const before, after = "socket:[", "]"
-		if link := string(buf[:max(n, 0)]); len(link) > len(before)+len(after) && link[:len(before)] == before {
-			if inode, err := strconv.ParseUint(link[len(before):len(link)-len(after)], 10, 32); err == nil {
-				sockets[uint32(inode)] = true
+		n, err := unix.ReadDirent(fd, entries)
+		if err != nil || n == 0 {
+			return hasA, hasB, err
+		}
+		_, _, names = unix.ParseDirent(entries[:n], -1, names[:0])
+		for _, name := range names {
+			inode, err := socketInode(fd, name)
+			if err == unix.EACCES || err == unix.EPERM {
+				return false, false, err
 			}
+			hasA, hasB = hasA || inode != 0 && inode == a, hasB || inode != 0 && inode == b
 		}
 	}
-	return sockets, nil
+}
+
+// socketInode is that of the socket which a descriptor is; 0: it is none.
+func socketInode(dir int, name string) (uint32, error) {
+	var buf [64]byte
+	n, err := unix.Readlinkat(dir, name, buf[:])
+	const before, after = "socket:[", "]"
+	link := buf[:max(n, 0)]
+	if len(link) <= len(before)+len(after) || string(link[:len(before)]) != before {
+		return 0, err
+	}
+	inode, err := strconv.ParseUint(string(link[len(before):len(link)-len(after)]), 10, 32)
+	if err != nil {
+		return 0, nil
+	}
+	return uint32(inode), nil
 }

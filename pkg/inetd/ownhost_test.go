@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -115,7 +116,7 @@ const someUID = 54321
 // To look into another's process takes cap_sys_ptrace, or to be its user.
 func TestAProcessIsLookedIntoWithItsUsersIDs(t *testing.T) {
 	needRoot(t)
-	cmd := exec.Command("/usr/bin/python3", "-c", "import socket, sys; s = socket.socket(); print(flush=True); sys.stdin.read()")
+	cmd := exec.Command("/usr/bin/python3", "-c", "import socket, sys; import os; s = socket.socket(); print(os.fstat(s.fileno()).st_ino, flush=True); sys.stdin.read()")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: someUID, Gid: someUID}}
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
@@ -123,11 +124,12 @@ func TestAProcessIsLookedIntoWithItsUsersIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	inode, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
 		t.Fatal(err)
 	}
 	look := exec.Command("setpriv", "--bounding-set", "-sys_ptrace", os.Args[0])
-	look.Env = append(os.Environ(), fmt.Sprintf("INETD_TEST_PROCESS=/proc/%d", cmd.Process.Pid), "GOCOVERDIR="+t.TempDir())
+	look.Env = append(os.Environ(), fmt.Sprintf("INETD_TEST_PROCESS=/proc/%d", cmd.Process.Pid), "INETD_TEST_INODE="+strings.TrimSpace(inode), "GOCOVERDIR="+t.TempDir())
 	if got, err := look.CombinedOutput(); string(got) != "true\n" || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
@@ -151,6 +153,41 @@ func TestAllProcessesAreLookedIntoForAListener(t *testing.T) {
 	}
 	if n, err := holders([]process{self}, uint32(st.Ino), time.Now()); n != 0 || err != unix.ETIMEDOUT {
 		t.Errorf("too late: %d, %v", n, err)
+	}
+}
+
+// Any user of the host has their processes looked into: memory and time are root's.
+func TestADescriptorCostsNothingToLookAt(t *testing.T) {
+	const descriptors = 4000
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for range descriptors {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fds = append(fds, fd)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fds[len(fds)-1], &st); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, held, err := process{dir: "/proc/self"}.holds(0, uint32(st.Ino), time.Now().Add(patience))
+	runtime.ReadMemStats(&after)
+	if !held || err != nil {
+		t.Errorf("the last descriptor: %t, %v", held, err)
+	}
+	if each := (after.TotalAlloc - before.TotalAlloc) / descriptors; each > 80 {
+		t.Errorf("%d bytes for each descriptor", each)
+	}
+	if _, _, err := (process{dir: "/proc/self"}).holds(0, 0, time.Now().Add(-time.Second)); err != unix.ETIMEDOUT {
+		t.Errorf("too late: %v", err)
 	}
 }
 

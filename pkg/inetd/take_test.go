@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +29,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if dir := os.Getenv("INETD_TEST_PROCESS"); dir != "" {
-		fmt.Println(len(socketsOf(process{dir, someUID, someUID})) > 0)
+		n, _ := strconv.ParseUint(os.Getenv("INETD_TEST_INODE"), 10, 32)
+		held, _, err := process{dir, someUID, someUID}.holds(uint32(n), 0, time.Now().Add(patience))
+		fmt.Println(held && err == nil)
 		os.Exit(0)
 	}
 	if address := os.Getenv("INETD_TEST_LISTEN"); address != "" {
