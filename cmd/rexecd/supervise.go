@@ -71,15 +71,25 @@ func supervise(o options, messages io.Writer) error {
 		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	notifySystemd(s)
-	if o.debug {
+	announce(messages, o, listeners)
+	return s.Run()
+}
+
+// announce says what is about to run. systemd and inetd know what they have started.
+func announce(messages io.Writer, o options, listeners []int) {
+	switch {
+	case o.debug:
 		for _, fd := range listeners {
 			fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
 		}
 		for _, line := range missingCapabilities() {
 			fmt.Fprintln(messages, line)
 		}
+	case o.listen != "":
+		for _, fd := range listeners {
+			fmt.Fprintf(messages, "version %s, listening on %v, processes kept ready: %d\n", version, inetd.LocalAddr(fd), o.standby)
+		}
 	}
-	return s.Run()
 }
 
 // catchSignals returns what Supervisor.Signals wants.

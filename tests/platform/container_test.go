@@ -118,6 +118,9 @@ func TestTheContainerServesAndLogsOnStderr(t *testing.T) {
 	if a := lab.Ask(t, addr, lab.Request{User: "carol", Password: "wrong", Command: "id"}); string(a.All) != "\x01Login incorrect.\n" {
 		t.Errorf("after a wrong password the peer gets %q", a.All)
 	}
+	if want := ", listening on [::]:512, processes kept ready: "; !strings.HasPrefix(stderr.String(), "rexecd: version ") || !strings.Contains(stderr.String(), want) {
+		t.Errorf("standard error has no %q", want)
+	}
 	for _, want := range []string{"Accepted password for carol from 127.0.0.1 port ", "Session closed for carol from 127.0.0.1 port ", "Failed password for carol from 127.0.0.1 port "} {
 		lab.Eventually(t, fmt.Sprintf("%q on standard error", want), func() bool { return strings.Contains(stderr.String(), "]: "+want) })
 	}
