@@ -19,6 +19,7 @@ type inetdEntry struct {
 	service   string // with its address, as inetutils and OpenBSD have it: "127.0.0.1:exec"
 	protocol  string // tcp, tcp4, tcp6
 	wait      bool
+	unrated   bool     // "nowait" without the number of connections a minute
 	program   string   // what inetd starts
 	server    string   // the same, or what tcpd starts
 	args      []string // the server's, without its name
@@ -74,6 +75,7 @@ func parseInetd(text string) inetdEntry {
 		return e
 	}
 	e.exec = true
+	e.unrated = f[3] == "nowait"
 	e.service, e.protocol, e.wait, e.program, e.server = f[0], f[2], strings.HasPrefix(f[3], "wait"), f[5], f[5]
 	if len(f) > 6 {
 		e.args = f[7:]

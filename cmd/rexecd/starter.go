@@ -41,6 +41,9 @@ func checkStarter() []finding {
 		default:
 			found = append(found, about.ok("%s is in place", e.where))
 		}
+		if e.unrated && applets("inetd") == nil { // busybox' has no such limit
+			found = append(found, about.note("%s: inetd stops the service for ten minutes after 256 connections in a minute (inetutils: 1000): write nowait.6000", e.where))
+		}
 		if ours(e.server) {
 			found = append(found, namedSettings(e.where, e.args)...)
 		}

@@ -104,6 +104,7 @@ type entry struct {
 	program string
 	server  string // the same, or what tcpd starts
 	args    []string
+	unrated bool // a number of connections that its default does not foresee stops it
 }
 
 // entries are those that are switched on in the files of inetd and xinetd.
@@ -111,7 +112,7 @@ func entries() []entry {
 	var all []entry
 	for _, e := range inetdEntries(contents(inetdConf)) {
 		if e.active() {
-			all = append(all, entry{inetdServer(), e.where(), e.service + " " + e.protocol, strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args})
+			all = append(all, entry{inetdServer(), e.where(), e.service + " " + e.protocol, strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args, e.unrated})
 		}
 	}
 	for _, file := range xinetdFiles() {

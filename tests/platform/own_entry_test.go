@@ -29,6 +29,13 @@ func TestRemoveAndInstallKeepAnAdministratorsLine(t *testing.T) {
 	openBSDInetd(t)
 	awaitListener(t, "127.0.0.1:512")
 	expect(t, 0, "nothing to do: /etc/inetd.conf has the entry, and inetd listens on port 512", "-install")
+	const rate = "line 1 of /etc/inetd.conf: inetd stops the service for ten minutes after 256 connections in a minute (inetutils: 1000): write nowait.6000"
+	checkSays(t, "ok   inetd: line 1 of /etc/inetd.conf is in place\nnote inetd: "+rate)
+	write(t, "/etc/inetd.conf", strings.Replace(own, "nowait", "nowait.6000", 1))
+	if out, _ := runRexecd(t, "-check"); strings.Contains(out, rate) {
+		t.Errorf("of a line with its number, rexecd -check says\n%s", out)
+	}
+	write(t, "/etc/inetd.conf", own)
 	expect(t, 0, "switched off the entry in /etc/inetd.conf", "-remove")
 	if answers("127.0.0.1:512") {
 		t.Error("port 512 is open after -remove")
