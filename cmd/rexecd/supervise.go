@@ -70,6 +70,11 @@ func supervise(o options, messages io.Writer) error {
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
 		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
+	s.Reload = func() { // whoever made a mistake hears of it before a client does
+		if _, _, err := settings.ReadServer(o.config); err != nil {
+			fmt.Fprintln(messages, err)
+		}
+	}
 	notifySystemd(s)
 	announce(messages, o, listeners)
 	return s.Run()

@@ -35,9 +35,9 @@ type Supervisor struct {
 	Signals int
 
 	// Ready, if set, is called once when the first handlers wait, Alive at least
-	// every AliveEvery.
-	Ready, Alive func()
-	AliveEvery   time.Duration
+	// every AliveEvery, and Reload when SIGHUP asks for handlers that read their files again.
+	Ready, Alive, Reload func()
+	AliveEvery           time.Duration
 
 	startTime time.Duration // 0: mostStartTime
 	handlers  []*handler
@@ -163,6 +163,9 @@ func (s *Supervisor) readSignal() {
 	}
 	if unix.Signal(sig[0]) == unix.SIGHUP {
 		s.logf("reloading: handlers that wait are replaced")
+		if s.Reload != nil {
+			s.Reload()
+		}
 		s.notUntil, s.deaths = time.Time{}, 0
 		s.retire()
 		return

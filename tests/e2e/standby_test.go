@@ -202,6 +202,9 @@ func TestSIGHUPMakesStandbyHandlersReadTheSettingsAnew(t *testing.T) {
 	for _, pid := range old {
 		lab.Eventually(t, "the old handler has gone", func() bool { return !alive(pid) })
 	}
+	lab.Eventually(t, "the mistake is reported before a client comes", func() bool {
+		return strings.Contains(s.out.String(), "rexecd: "+config+":3:1: unknown setting")
+	})
 	wantAll(t, s.addr, request(u, "true"), "\x01Try again.\n")
 	s.log.Wait(t, "Configuration error: "+config+":")
 	if err := running.Primary.CloseWrite(); err != nil {
