@@ -71,6 +71,9 @@ func manyAddresses(t testing.TB) {
 		}
 		lab.Run(t, "ip", "-6", "route", "add", "local", "2001:db8::/32", "dev", "lo")
 		lab.Run(t, "ip", "-6", "addr", "add", "2001:db8::1/128", "dev", "lo", "nodad")
+		for _, addr := range []string{"10.9.0.1/24", "10.9.0.2/24"} { // the second is a secondary one
+			lab.Run(t, "ip", "addr", "add", addr, "dev", "lo")
+		}
 	})
 }
 

@@ -69,10 +69,13 @@ print(l.getsockname()[1], flush=True); sys.stdin.read()`, address)
 func TestARelayOnThisHostLetsNobodyScanItsPorts(t *testing.T) {
 	t.Parallel()
 	manyAddresses(t)
-	for _, address := range []string{"127.0.0.1", "::1", "192.0.2.77", "2001:db8::1"} {
+	for address, server := range map[string]string{
+		"127.0.0.1": "127.0.0.1", "::1": "::1", "192.0.2.77": "192.0.2.77", "2001:db8::1": "2001:db8::1",
+		"10.9.0.2": "10.9.0.1", // a packet to it comes from 10.9.0.1
+	} {
 		t.Run(address, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, lab.Handler{Address: address})
+			s := serve(t, lab.Handler{Address: server})
 			through := relay(t, address, s.Addr)
 			open := foreign(t, address)
 			l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
