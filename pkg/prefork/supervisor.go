@@ -44,6 +44,8 @@ type Supervisor struct {
 	deaths    int       // handlers that died before they had a connection, one after the other
 	notUntil  time.Time // no new handler before, after such deaths
 	stopping  bool
+
+	moreOrphans bool // may be left to reap
 }
 
 // Back-off after handlers that die before they had a connection: a broken PAM
@@ -132,6 +134,9 @@ func (s *Supervisor) watch(blockedFor time.Duration) (fds []unix.PollFd, act []f
 // timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
 // blockedFor is how long no handler may be started.
 func (s *Supervisor) timeout(blockedFor time.Duration) int {
+	if s.moreOrphans {
+		return 0
+	}
 	t := time.Duration(-1)
 	if s.AliveEvery > 0 {
 		t = s.AliveEvery

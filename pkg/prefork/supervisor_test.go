@@ -128,6 +128,39 @@ func TestEndedPidIsThatOfTheChild(t *testing.T) {
 	}
 }
 
+// Process 1 of a container has users' processes for children.
+func TestOrphansWithoutEndDoNotKeepTheSupervisor(t *testing.T) {
+	var pids []int
+	for range mostOrphans + 3 {
+		cmd := exec.Command("true")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, cmd.Process.Pid)
+		var info unix.Siginfo
+		if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (n int) {
+		for _, pid := range pids {
+			if unix.Kill(pid, 0) == nil {
+				n++
+			}
+		}
+		return n
+	}
+	var s Supervisor
+	s.reapOrphans() // those of other tests among them
+	if n := left(); n < 3 || s.timeout(-1) != 0 {
+		t.Errorf("%d are left after the first time, and it waits %d ms", n, s.timeout(-1))
+	}
+	s.reapOrphans()
+	if n := left(); n != 0 || s.timeout(-1) != -1 {
+		t.Errorf("%d are left after the second time, and it waits %d ms", n, s.timeout(-1))
+	}
+}
+
 func TestHandlersGetNothingThatSystemdSaidToTheSupervisor(t *testing.T) {
 	got := handlerEnv([]string{"A=1", "LISTEN_PID=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=x", "NOTIFY_SOCKET=/x", "WATCHDOG_PID=1", "WATCHDOG_USEC=1", "INVOCATION_ID=x"})
 	if text := strings.Join(got, " "); text != "A=1 INVOCATION_ID=x" {
