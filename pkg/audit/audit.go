@@ -68,8 +68,10 @@ type Event struct {
 	Signal   syscall.Signal // or what killed it
 	Unknown  bool           // or neither could be found out
 	Duration time.Duration
-	CPU      time.Duration // user and system time of the command; zero: left out
-	Peak     int64         // peak memory of the command in bytes; zero: left out
+	CPU      time.Duration // user and system time of the command
+	Peak     int64         // peak memory of the command in bytes; without both, what it used is not known
+
+	Session string // ties the records of one connection together
 
 	unit string
 }
@@ -162,7 +164,7 @@ func (e *Event) status() string {
 
 // used is what the command used, as far as it is known.
 func (e *Event) used() (s string) {
-	if e.CPU > 0 {
+	if e.CPU > 0 || e.Peak > 0 { // a short command has none, where the kernel counts ticks
 		s = ", cpu " + seconds(e.CPU)
 	}
 	if e.Peak > 0 {
@@ -220,6 +222,9 @@ type field struct{ name, value string }
 func (e *Event) fields() []field {
 	k := kinds[e.Kind]
 	f := append(common(e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
+	if e.Session != "" {
+		f = append(f, field{"REXEC_SESSION_ID", e.Session})
+	}
 	if e.User != "" {
 		f = append(f, field{"REXEC_USER", e.User})
 	}
@@ -238,7 +243,7 @@ func (e *Event) fields() []field {
 	if e.Kind == Closed {
 		f = append(f, field{"REXEC_STATUS", strings.TrimPrefix(e.status(), "exit status ")},
 			field{"REXEC_DURATION_USEC", strconv.FormatInt(e.Duration.Microseconds(), 10)})
-		if e.CPU > 0 {
+		if e.CPU > 0 || e.Peak > 0 {
 			f = append(f, field{"REXEC_CPU_USEC", strconv.FormatInt(e.CPU.Microseconds(), 10)})
 		}
 		if e.Peak > 0 {

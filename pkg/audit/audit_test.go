@@ -44,7 +44,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 1.3s, cpu 0.9s, 34 MB"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, CPU: time.Microsecond, Reason: errors.New("close session: x")},
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s: close session: x"},
-		{Event{Kind: Closed, User: "alice", Peer: peer4, Peak: 1}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, 1 MB"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Peak: 1}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s, 1 MB"},
 		{Event{Kind: Accepted, User: "alice", Account: "alice", Peer: peer4}, "Accepted password for alice from 192.0.2.7 port 40112"},
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4}, "Accepted password for ALICE from 192.0.2.7 port 40112: account alice"},
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4, Command: "id"}, `Accepted password for ALICE from 192.0.2.7 port 40112: account alice: command "id"`},

@@ -7,7 +7,10 @@ import (
 
 	"net/netip"
 
+	"golang.org/x/sys/unix"
+
 	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
 	"rexecd/pkg/penalty"
 )
 
@@ -17,6 +20,7 @@ type attempt struct {
 	log       *audit.Log
 	penalties *penalty.Table // nil: nobody is penalised
 	peer      netip.AddrPort
+	session   string // a random name of this connection, in each of its records
 
 	began time.Time
 	asked time.Time // when the request was complete; zero before
@@ -26,6 +30,19 @@ type attempt struct {
 	invalid       bool   // no account has the claimed name
 	authenticated bool
 	command       string // empty unless it is to be logged
+}
+
+// newAttempt begins the record of a connection.
+func (s *Server) newAttempt(conn *inetd.Conn) *attempt {
+	return &attempt{log: s.Log, peer: conn.Peer, session: sessionID(), began: time.Now()}
+}
+
+// sessionID is 128 random bits: the number of a process, or of the peer's port, is
+// soon another's.
+func sessionID() string {
+	var b [16]byte
+	unix.Getrandom(b[:], 0)
+	return fmt.Sprintf("%x", b)
 }
 
 // identified notes who the peer says it is.
@@ -38,7 +55,7 @@ func (a *attempt) identified(id *identity) {
 
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
-	e.Peer, e.User, e.Account, e.Invalid = a.peer, a.claimed, a.account, a.invalid
+	e.Session, e.Peer, e.User, e.Account, e.Invalid = a.session, a.peer, a.claimed, a.account, a.invalid
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command

@@ -106,7 +106,9 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(), Stopped: user.stop.Requested()}
 	release.Begin(c.primary, c.stderr)
 	err = errors.Join(err, user.close())
-	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown, Duration: ended, Reason: err})
+	used := status.Usage
+	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown, Reason: err,
+		Duration: ended, CPU: used.User + used.System, Peak: used.MaxRSS})
 	release.Finish()
 }
 

@@ -41,7 +41,8 @@ func (s *Server) Preload() (*login.Login, error) {
 func (s *Server) Serve(conn *inetd.Conn, tx *login.Login) {
 	c := &connections{primary: conn}
 	defer c.close()
-	a := &attempt{log: s.Log, penalties: s.Config.Penalties, peer: conn.Peer, began: time.Now()}
+	a := s.newAttempt(conn)
+	a.penalties = s.Config.Penalties
 	grace := s.startGrace(c, a)
 	defer grace.stop()
 	if err := s.serve(c, tx, a, grace); err != nil {
@@ -153,8 +154,7 @@ func (s *Server) dialFirst(c *connections, refusal error) error {
 func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	a := &attempt{log: s.Log, peer: conn.Peer}
-	s.refuse(c, a, nil, s.dialFirst(c, refusal))
+	s.refuse(c, s.newAttempt(conn), nil, s.dialFirst(c, refusal))
 }
 
 // readRequest reads who asks for what.
