@@ -47,7 +47,7 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 		return nil, accountRefusal(err)
 	}
 	if id.account == nil { // PAM may have made the account
-		account, err := lookup(id.claimed, grace)
+		account, err := s.lookup(id.claimed, grace)
 		switch {
 		case errors.Is(err, passwd.ErrUnknown):
 			return nil, closedAccount(err)
@@ -70,11 +70,11 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 func (id *identity) sameAccount(name string) error {
 	account, err := id.account, error(nil)
 	if account == nil { // the module may have made it
-		if account, err = passwd.Lookup(id.claimed); err != nil {
+		if account, err = id.names.find(id.claimed); err != nil {
 			return err
 		}
 	}
-	other, err := passwd.Lookup(name)
+	other, err := id.names.find(name)
 	switch {
 	case err != nil:
 		return err

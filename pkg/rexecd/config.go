@@ -16,6 +16,7 @@ type Config struct {
 	Grace        time.Duration // from the start to the command
 	RefusalDelay time.Duration // from the complete request to the answer, for a refused login
 
+	Names               Names
 	PermitRoot          bool
 	PermitEmptyPassword bool
 	LogCommand          bool
@@ -74,6 +75,7 @@ func NewConfig(set *settings.Server) Config {
 		PAM:                 login.Config{Service: "rexec"}, // /etc/pam.d/rexec, as everywhere
 		Grace:               set.Grace,
 		RefusalDelay:        set.RefusalDelay,
+		Names:               Names{Fold: set.FoldUser, Domain: set.DomainUser},
 		PermitRoot:          set.PermitRoot,
 		PermitEmptyPassword: set.PermitEmptyPassword,
 		LogCommand:          set.LogCommand,

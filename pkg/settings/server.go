@@ -19,6 +19,8 @@ type Server struct {
 	RefusalDelay        time.Duration // how long a refused login takes
 	PermitRoot          bool
 	PermitEmptyPassword bool
+	FoldUser            bool   // a name that nobody has is tried in lower case
+	DomainUser          string // and in this form, where %u stands for it; empty: not
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
@@ -71,6 +73,8 @@ func (s *Server) keys() table {
 		{name: "refusal_delay", value: timeValue{&s.RefusalDelay, 500 * time.Millisecond, time.Minute}},
 		{name: "permit_root", value: boolValue{&s.PermitRoot}},
 		{name: "permit_empty_password", value: boolValue{&s.PermitEmptyPassword}},
+		{name: "fold_user", value: boolValue{&s.FoldUser}},
+		{name: "domain_user", value: domainValue{&s.DomainUser}},
 		{name: "log_command", value: boolValue{&s.LogCommand}},
 		{name: "login_shell", value: boolValue{&s.LoginShell}},
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},
