@@ -5,6 +5,7 @@ import (
 
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
+	"rexecd/pkg/places"
 	"rexecd/pkg/session"
 	"rexecd/pkg/settings"
 )
@@ -27,6 +28,7 @@ type Config struct {
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
 
+	Sessions         Sessions
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }
@@ -83,6 +85,7 @@ func NewConfig(set *settings.Server) Config {
 		Stderr:              Stderr{Allow: set.Stderr.Allow, MinPort: set.Stderr.MinPort, OwnHost: set.Stderr.OwnHost},
 		KeepAlive:           KeepAlive{On: set.KeepAlive.Enabled, Idle: set.KeepAlive.Idle},
 	}
+	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup
 	}

@@ -79,6 +79,9 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
+	if err := user.takePlaces(account); err != nil { // 5: not more commands at once than permitted
+		return err
+	}
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}

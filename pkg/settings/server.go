@@ -13,6 +13,9 @@ import (
 // *.toml in the directory ServerFile.d are read after it.
 const ServerFile = "/etc/rexecd.toml"
 
+// mostSessions is more than a host has processes for.
+const mostSessions = 100_000
+
 // Server holds the settings of rexecd.toml(5).
 type Server struct {
 	Grace               time.Duration // from the start to the command
@@ -21,6 +24,8 @@ type Server struct {
 	PermitEmptyPassword bool
 	FoldUser            bool   // a name that nobody has is tried in lower case
 	DomainUser          string // and in this form, where %u stands for it; empty: not
+	Sessions            int    // at once; 0: any number
+	SessionsPerUser     int
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
@@ -75,6 +80,8 @@ func (s *Server) keys() table {
 		{name: "permit_empty_password", value: boolValue{&s.PermitEmptyPassword}},
 		{name: "fold_user", value: boolValue{&s.FoldUser}},
 		{name: "domain_user", value: domainValue{&s.DomainUser}},
+		{name: "sessions", value: numberValue{&s.Sessions, "a number of sessions", 0, mostSessions}},
+		{name: "sessions_per_user", value: numberValue{&s.SessionsPerUser, "a number of sessions", 0, mostSessions}},
 		{name: "log_command", value: boolValue{&s.LogCommand}},
 		{name: "login_shell", value: boolValue{&s.LoginShell}},
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},
