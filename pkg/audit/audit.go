@@ -60,6 +60,7 @@ type Event struct {
 	User    string // as the peer sent it
 	Account string // the account's own name, where there is an account
 	Invalid bool   // there is no such account
+	Guest   bool   // let in without a password
 	Peer    netip.AddrPort
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
@@ -91,6 +92,9 @@ func (e *Event) Message() string {
 	switch e.Kind {
 	case Accepted:
 		s := "Accepted password for " + user + from
+		if e.Guest { // as sshd says it
+			s = "Accepted none for " + user + from
+		}
 		if e.Command != "" {
 			s += ": command " + quoteCommand(e.Command)
 		}

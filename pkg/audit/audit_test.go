@@ -50,6 +50,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4, Command: "id"}, `Accepted password for ALICE from 192.0.2.7 port 40112: account alice: command "id"`},
 		{Event{Kind: Failed, User: "ALICE", Account: "alice", Peer: peer4, Reason: errWhy}, "Failed password for ALICE from 192.0.2.7 port 40112: account alice: pam_authenticate: Authentication failure"},
 		{Event{Kind: Refused, User: "ALICE", Account: `EXAMPLE\alice`, Peer: peer4, Reason: errors.New("nologin")}, `Refused ALICE from 192.0.2.7 port 40112: account "EXAMPLE\\alice": nologin`},
+		{Event{Kind: Accepted, User: "guest", Account: "slave1", Guest: true, Peer: peer4}, "Accepted none for guest from 192.0.2.7 port 40112: account slave1"},
 		{Event{Kind: Closed, User: "ALICE", Account: "alice", Peer: peer4}, "Session closed for ALICE from 192.0.2.7 port 40112: account alice: exit status 0 after 0.0s"},
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errors.New("username too long")}, "Protocol error from 192.0.2.7 port 40112: username too long"},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errors.New("/etc/rexecd.toml:3: unknown setting")}, "Configuration error: /etc/rexecd.toml:3: unknown setting"},

@@ -28,6 +28,7 @@ type attempt struct {
 	claimed       string // the user name as it was sent
 	account       string // the account's own, once known
 	invalid       bool   // no account has the claimed name
+	guest         bool   // let in without a password
 	authenticated bool
 	command       string // empty unless it is to be logged
 }
@@ -56,6 +57,7 @@ func (a *attempt) identified(id *identity) {
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
 	e.Session, e.Peer, e.User, e.Account, e.Invalid = a.session, a.peer, a.claimed, a.account, a.invalid
+	e.Guest = a.guest
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command

@@ -12,8 +12,12 @@ import (
 // returns their account. Whatever is refused here is refused along the same
 // road, with the same bytes: the stack runs for an unknown name and for root as
 // it does for a wrong password, only with another password.
-func (s *Server) authenticate(tx *login.Login, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
+func (s *Server) authenticate(user *userSession, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
 	defer req.Wipe()
+	if s.Config.Guests.welcomes(req, a.peer.Addr()) {
+		return s.admitGuest(user, req.User, a, grace)
+	}
+	tx := user.tx
 	id := s.identify(req.User, len(req.Password) == 0, grace)
 	a.identified(id)
 	if err := a.checkSource(); err != nil {

@@ -3,10 +3,13 @@ package rexecd
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
@@ -52,11 +55,18 @@ func (s *Server) start(command string, account *passwd.Entry, user *userSession,
 	}
 	peer, local := c.primary.Peer, c.primary.Local
 	client := peer.Addr().String() + " " + strconv.Itoa(int(peer.Port())) + " " + strconv.Itoa(int(local.Port()))
+	streams := session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()}
+	if user.noInput {
+		if streams.In, err = unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return nil, unavailable(&os.PathError{Op: "open", Path: os.DevNull, Err: err})
+		}
+		defer unix.Close(streams.In)
+	}
 	process, err := session.Start(&session.Command{
 		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
 		Env: session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
 		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot,
-		Streams: session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()},
+		Streams: streams,
 	})
 	user.limits.Restore() // the command has inherited the session's
 	if over := grace.over("the start of the shell"); err != nil && over != nil {

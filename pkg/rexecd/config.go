@@ -29,6 +29,7 @@ type Config struct {
 	OnExit       OnExit
 
 	Sessions         Sessions
+	Guests           Guests
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }
@@ -86,6 +87,7 @@ func NewConfig(set *settings.Server) Config {
 		KeepAlive:           KeepAlive{On: set.KeepAlive.Enabled, Idle: set.KeepAlive.Idle},
 	}
 	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
+	c.Guests = Guests{Name: set.Guest.Name, Accounts: set.Guest.Accounts, From: set.Guest.From, PasswordAccounts: set.Guest.PermitPasswordAccounts}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup
 	}

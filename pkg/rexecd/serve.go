@@ -75,7 +75,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	account, err := s.authenticate(tx, request, a, grace) // 5: every refusal takes the same road
+	account, err := s.authenticate(user, request, a, grace) // 5: every refusal takes the same road
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type userSession struct {
 	stop   *session.Stop
 	limits session.Limits // this process's own, before the session's
 	places []*places.Place
+
+	noInput bool // the command's stdin is at its end
 }
 
 // open gives the process the user's groups, and the user a session.

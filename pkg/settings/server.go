@@ -33,6 +33,7 @@ type Server struct {
 	OnDisconnect        OnDisconnect
 	CloseOnExit         bool
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
+	Guest               Guest
 	Penalties           Penalties
 }
 
@@ -67,6 +68,7 @@ func DefaultServer() *Server {
 		KeepAlive:        KeepAlive{Enabled: true, Idle: 20 * time.Second},
 		OnDisconnect:     Continue,
 		KeepCapabilities: AllCapabilities,
+		Guest:            defaultGuest(),
 		Penalties:        defaultPenalties(),
 	}
 }
@@ -91,6 +93,7 @@ func (s *Server) keys() table {
 		{name: "on_disconnect", value: choice(&s.OnDisconnect, Continue, Hangup)},
 		{name: "close_on_exit", value: boolValue{&s.CloseOnExit}},
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
+		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
 	}
 }
@@ -118,8 +121,10 @@ func readServer(file, dir string) (*Server, Sources, error) {
 			return nil, from, err
 		}
 	}
-	if err := s.Penalties.check(from); err != nil {
-		return nil, from, err
+	for _, check := range []func(Sources) error{s.Guest.check, s.Penalties.check} {
+		if err := check(from); err != nil {
+			return nil, from, err
+		}
 	}
 	return s, from, nil
 }

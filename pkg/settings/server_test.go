@@ -35,6 +35,9 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 		{`refusal_delay = "500ms"`, func(s *Server) { s.RefusalDelay = time.Second / 2 }},
 		{`refusal_delay = 60`, func(s *Server) { s.RefusalDelay = time.Minute }},
 		{"sessions = 7\nsessions_per_user = 1", func(s *Server) { s.Sessions, s.SessionsPerUser = 7, 1 }},
+		{"[guest]\naccounts = ['a', 'b']\nfrom = ['192.0.2.0/24', '::1']\nname = 'g'\npermit_password_accounts = true", func(s *Server) {
+			s.Guest = Guest{"g", []string{"a", "b"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}, true}
+		}},
 		{"fold_user = true", func(s *Server) { s.FoldUser = true }},
 		{`domain_user = 'EXAMPLE\%u'`, func(s *Server) { s.DomainUser = `EXAMPLE\%u` }},
 		{`domain_user = "%u@example.com"`, func(s *Server) { s.DomainUser = "%u@example.com" }},
@@ -114,6 +117,10 @@ func TestAWrongSettingNamesItsPlaceItselfItsValueAndWhatIsAllowed(t *testing.T) 
 		{"grace = {x = 1}", "1:9: grace = a table: must be " + grace},
 		{"# ä\n\n  \"permit_root\" = 'ä'\n", `3:19: permit_root = "\u00e4": must be true or false`},
 		{"sessions = -1", "1:12: sessions = -1: must be a number of sessions from 0 to 100000"},
+		{"[guest]\naccounts = ['']", `2:13: guest.accounts = [""]: must be a list of user names, each once`},
+		{"[guest]\naccounts = ['a', 'a']", `2:18: guest.accounts = ["a"]: must be a list of user names, each once`},
+		{"[guest]\nname = '../x'", `2:8: guest.name = "../x": must be a user name`},
+		{"[guest]\nfrom = ['192.0.2.1/24']", `2:9: guest.from = ["192.0.2.1/24"]: must be a list of addresses`},
 		{`domain_user = "%u"`, `1:15: domain_user = "%u": must be a name with one %u, as in "%u@example.com" or`},
 		{`domain_user = "example.com"`, `1:15: domain_user = "example.com": must be a name with one %u`},
 		{`domain_user = "%u@%u"`, `1:15: domain_user = "%u@%u": must be a name with one %u`},
@@ -173,7 +180,7 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant FILE:%s", tt.text, err, tt.want)
 		}
 	}
-	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [penalties]") {
+	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [guest], [penalties]") {
 		t.Error(err)
 	}
 }
