@@ -24,7 +24,7 @@ func bad(format string, args ...any) finding  { return finding{true, fmt.Sprintf
 func check(out io.Writer, o options) int {
 	status := exitOK
 	for _, look := range []func(options) []finding{
-		checkSettings, checkGuests, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter, checkPort, checkFirewall,
+		checkSettings, checkGuests, checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter, checkPort, checkFirewall,
 	} {
 		for _, f := range look(o) {
 			mark := "ok  "

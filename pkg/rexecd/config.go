@@ -30,6 +30,7 @@ type Config struct {
 
 	Sessions         Sessions
 	Guests           Guests
+	Exit             Exit
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }
@@ -88,6 +89,7 @@ func NewConfig(set *settings.Server) Config {
 	}
 	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
 	c.Guests = Guests{Name: set.Guest.Name, Accounts: set.Guest.Accounts, From: set.Guest.From, PasswordAccounts: set.Guest.PermitPasswordAccounts}
+	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup
 	}

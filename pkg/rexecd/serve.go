@@ -82,10 +82,14 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := user.takePlaces(account); err != nil { // 5: not more commands at once than permitted
 		return err
 	}
+	text, err := s.askExit(s.Config.Exit, request.Command, "", account, c.primary, a, grace) // 5: a program of the administrator's
+	if err != nil {
+		return err
+	}
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}
-	command, err := s.start(request.Command, account, user, c, grace) // 6, 7, 8: fork, identity, home, status byte, shell
+	command, err := s.start(text, account, user, c, grace) // 6, 7, 8: fork, identity, home, status byte, shell
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,12 @@ func Start(c *Command) (*Process, error) {
 			return nil, err
 		}
 	}
+	return launch(c, nil, false)
+}
+
+// launch starts a command, or a program with groups of its own that is to end with
+// this process.
+func launch(c *Command, groups []int, guarded bool) (*Process, error) {
 	s := (*C.struct_start)(C.calloc(1, C.sizeof_struct_start))
 	defer C.free(unsafe.Pointer(s))
 	var free func()
@@ -127,6 +133,13 @@ func Start(c *Command) (*Process, error) {
 	s.uid, s.gid = C.uid_t(c.UID), C.gid_t(c.GID)
 	if c.ChangeIdentity {
 		s.change_identity = 1
+	}
+	if c.ChangeIdentity && guarded {
+		s.groups, s.ngroups = cGroups(groups), C.size_t(len(groups))
+		defer C.free(unsafe.Pointer(s.groups))
+	}
+	if guarded {
+		s.guarded = 1
 	}
 	s.in, s.out, s.err = C.int(c.Streams.In), C.int(c.Streams.Out), C.int(c.Streams.Err)
 
@@ -157,6 +170,15 @@ func Abort() bool {
 	defer starting.Unlock()
 	s := starting.child
 	return s != nil && s.pid > 0 && unix.Kill(int(s.pid), unix.SIGKILL) == nil
+}
+
+// cGroups copies a list of groups out of Go's reach.
+func cGroups(groups []int) *C.gid_t {
+	list := (*C.gid_t)(C.calloc(C.size_t(len(groups)+1), C.sizeof_gid_t)) // one more, so that it is not null
+	for i, g := range groups {
+		unsafe.Slice(list, len(groups)+1)[i] = C.gid_t(g)
+	}
+	return list
 }
 
 // cStrings copies what the child needs out of Go's reach.

@@ -26,3 +26,21 @@ func (domainValue) allowed() string {
 }
 
 func (v domainValue) String() string { return strconv.Quote(*v.field) }
+
+// A programValue is the path of a program.
+type programValue struct{ field *string }
+
+func (v programValue) set(n *unstable.Node) *unstable.Node {
+	path := string(n.Data)
+	if n.Kind != unstable.String || path != "" && path[0] != '/' || strings.IndexByte(path, 0) >= 0 {
+		return n
+	}
+	*v.field = path
+	return nil
+}
+
+func (programValue) allowed() string {
+	return `the absolute path of a program, without arguments, or "" for none`
+}
+
+func (v programValue) String() string { return strconv.Quote(*v.field) }

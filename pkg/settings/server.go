@@ -26,6 +26,8 @@ type Server struct {
 	DomainUser          string // and in this form, where %u stands for it; empty: not
 	Sessions            int    // at once; 0: any number
 	SessionsPerUser     int
+	Exit                string // a program that is asked about each command; empty: none
+	ExitUser            string // as whom it runs
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
@@ -68,6 +70,7 @@ func DefaultServer() *Server {
 		KeepAlive:        KeepAlive{Enabled: true, Idle: 20 * time.Second},
 		OnDisconnect:     Continue,
 		KeepCapabilities: AllCapabilities,
+		ExitUser:         "nobody",
 		Guest:            defaultGuest(),
 		Penalties:        defaultPenalties(),
 	}
@@ -84,6 +87,8 @@ func (s *Server) keys() table {
 		{name: "domain_user", value: domainValue{&s.DomainUser}},
 		{name: "sessions", value: numberValue{&s.Sessions, "a number of sessions", 0, mostSessions}},
 		{name: "sessions_per_user", value: numberValue{&s.SessionsPerUser, "a number of sessions", 0, mostSessions}},
+		{name: "exit", value: programValue{&s.Exit}},
+		{name: "exit_user", value: userValue{&s.ExitUser}},
 		{name: "log_command", value: boolValue{&s.LogCommand}},
 		{name: "login_shell", value: boolValue{&s.LoginShell}},
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},

@@ -38,6 +38,7 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 		{"[guest]\naccounts = ['a', 'b']\nfrom = ['192.0.2.0/24', '::1']\nname = 'g'\npermit_password_accounts = true", func(s *Server) {
 			s.Guest = Guest{"g", []string{"a", "b"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}, true}
 		}},
+		{"exit = '/etc/rexec/validate'\nexit_user = 'rexecexit'", func(s *Server) { s.Exit, s.ExitUser = "/etc/rexec/validate", "rexecexit" }},
 		{"fold_user = true", func(s *Server) { s.FoldUser = true }},
 		{`domain_user = 'EXAMPLE\%u'`, func(s *Server) { s.DomainUser = `EXAMPLE\%u` }},
 		{`domain_user = "%u@example.com"`, func(s *Server) { s.DomainUser = "%u@example.com" }},
@@ -121,6 +122,8 @@ func TestAWrongSettingNamesItsPlaceItselfItsValueAndWhatIsAllowed(t *testing.T) 
 		{"[guest]\naccounts = ['a', 'a']", `2:18: guest.accounts = ["a"]: must be a list of user names, each once`},
 		{"[guest]\nname = '../x'", `2:8: guest.name = "../x": must be a user name`},
 		{"[guest]\nfrom = ['192.0.2.1/24']", `2:9: guest.from = ["192.0.2.1/24"]: must be a list of addresses`},
+		{"exit = 'validate'", `1:8: exit = "validate": must be the absolute path of a program, without arguments, or "" for none`},
+		{"exit_user = ''", `1:13: exit_user = "": must be a user name`},
 		{`domain_user = "%u"`, `1:15: domain_user = "%u": must be a name with one %u, as in "%u@example.com" or`},
 		{`domain_user = "example.com"`, `1:15: domain_user = "example.com": must be a name with one %u`},
 		{`domain_user = "%u@%u"`, `1:15: domain_user = "%u@%u": must be a name with one %u`},
