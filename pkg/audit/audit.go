@@ -36,6 +36,7 @@ const (
 	ConfigError               // the server cannot serve: settings, flags
 	InternalError             // a fault of the server's own
 	Penalised                 // the peer's source has to wait for earlier failures
+	Trace                     // a step of the protocol; no decision
 )
 
 // kinds holds the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
@@ -52,6 +53,7 @@ var kinds = [...]struct {
 	InternalError: {"66f882cf7255465fae4740211dbeff93", "internal-error", 2},
 	ConfigError:   {"3988d1218e8c4856be401a93c9adcf9e", "configuration-error", 3},
 	Penalised:     {"c984e35d1d954270b0d4067313c3dcc5", "penalised", 6},
+	Trace:         {"8aee7bc93614b10395d76d6cbe0e0017", "trace", 6},
 }
 
 // An Event is one record. Fields that do not belong to its kind stay zero.
@@ -68,9 +70,9 @@ type Event struct {
 	Exit     int            // exit status of the command; -1 while it is running
 	Signal   syscall.Signal // or what killed it
 	Unknown  bool           // or neither could be found out
-	Duration time.Duration
-	CPU      time.Duration // user and system time of the command
-	Peak     int64         // peak memory of the command in bytes; without both, what it used is not known
+	Duration time.Duration  // of the command, or until the step
+	CPU      time.Duration  // user and system time of the command
+	Peak     int64          // peak memory of the command in bytes; without both, what it used is not known
 
 	Session string // ties the records of one connection together
 
@@ -112,6 +114,8 @@ func (e *Event) Message() string {
 		return "Protocol error" + from + e.because()
 	case Penalised:
 		return "Refused connection" + from + e.because()
+	case Trace:
+		return "Trace" + from + ": " + strconv.FormatFloat(e.Duration.Seconds(), 'f', 3, 64) + "s" + e.because()
 	}
 	if e.Kind == InternalError {
 		return "Internal error" + from + e.because()
@@ -217,55 +221,6 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-}
-
-// A field is one of a record in the journal.
-type field struct{ name, value string }
-
-// fields are the record's own.
-func (e *Event) fields() []field {
-	k := kinds[e.Kind]
-	f := append(common(e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
-	if e.Session != "" {
-		f = append(f, field{"REXEC_SESSION_ID", e.Session})
-	}
-	if e.User != "" {
-		f = append(f, field{"REXEC_USER", e.User})
-	}
-	if e.Account != "" {
-		f = append(f, field{"REXEC_ACCOUNT", e.Account})
-	}
-	if e.Peer.IsValid() {
-		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
-	}
-	if e.Reason != nil {
-		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
-	}
-	if e.Command != "" {
-		f = append(f, field{"REXEC_COMMAND", e.Command})
-	}
-	if e.Kind == Closed {
-		f = append(f, field{"REXEC_STATUS", strings.TrimPrefix(e.status(), "exit status ")},
-			field{"REXEC_DURATION_USEC", strconv.FormatInt(e.Duration.Microseconds(), 10)})
-		if e.CPU > 0 || e.Peak > 0 {
-			f = append(f, field{"REXEC_CPU_USEC", strconv.FormatInt(e.CPU.Microseconds(), 10)})
-		}
-		if e.Peak > 0 {
-			f = append(f, field{"REXEC_PEAK_BYTES", strconv.FormatInt(e.Peak, 10)})
-		}
-	}
-	return f
-}
-
-// common are the fields of whatever this process logs.
-func common(unit string) []field {
-	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", Identifier}, field{"SYSLOG_FACILITY", "10"})
-	if unit != "" {
-		// journalctl -u finds records by it. Where pam_systemd has moved this process
-		// into the session's scope, _SYSTEMD_UNIT is that one.
-		f = append(f, field{"OBJECT_SYSTEMD_UNIT", unit})
-	}
-	return f
 }
 
 // A Log is where records go.

@@ -56,6 +56,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errors.New("/etc/rexecd.toml:3: unknown setting")}, "Configuration error: /etc/rexecd.toml:3: unknown setting"},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errors.New("x")}, "Internal error from 192.0.2.7 port 40112: x"},
 		{Event{Kind: InternalError, Reason: errors.New("x")}, "Internal error: x"},
+		{Event{Kind: Trace, Peer: peer4, Duration: 1349 * time.Millisecond, Reason: errors.New("x\ny")}, "Trace from 192.0.2.7 port 40112: 1.349s: x?y"},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errors.New("x")}, "Refused connection from 192.0.2.7 port 40112: x"},
 	} {
 		if got := tt.event.Message(); got != tt.want {
@@ -156,6 +157,7 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "configuration-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "internal-error", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Trace, Session: "5e55", Peer: peer4, Reason: errWhy, Duration: time.Second}, map[string]string{"REXEC_OUTCOME": "trace", "REXEC_SESSION_ID": "5e55", "REXEC_REASON": errWhy.Error(), "REXEC_DURATION_USEC": "1000000"}},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "penalised", "REXEC_REASON": errWhy.Error()}},
 	} {
 		got := fieldMap(&tt.event)
@@ -176,7 +178,7 @@ func TestMessageIDsAreThoseOfTheCatalogForEver(t *testing.T) {
 	ids := map[Kind]string{
 		Accepted: "030124d2092d448d9a4626599566fc0c", Failed: "d6f63a33e20f4da0912532921cb6837f", Refused: "58e71f4d71b64c6188b2fadee11950be",
 		Closed: "e724c7acb5154107959fd97a9db1e01b", ProtocolError: "dda6263314d447fa8bb63eef0b324b72", ConfigError: "3988d1218e8c4856be401a93c9adcf9e",
-		InternalError: "66f882cf7255465fae4740211dbeff93", Penalised: "c984e35d1d954270b0d4067313c3dcc5",
+		InternalError: "66f882cf7255465fae4740211dbeff93", Penalised: "c984e35d1d954270b0d4067313c3dcc5", Trace: "8aee7bc93614b10395d76d6cbe0e0017",
 	}
 	if len(ids) != len(kinds) {
 		t.Errorf("%d kinds; the test knows %d", len(kinds), len(ids))

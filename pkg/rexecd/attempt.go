@@ -28,6 +28,7 @@ type attempt struct {
 	claimed       string // the user name as it was sent
 	account       string // the account's own, once known
 	invalid       bool   // no account has the claimed name
+	traced        bool   // each step goes to the log
 	guest         bool   // let in without a password
 	authenticated bool
 	command       string // empty unless it is to be logged
@@ -35,7 +36,18 @@ type attempt struct {
 
 // newAttempt begins the record of a connection.
 func (s *Server) newAttempt(conn *inetd.Conn) *attempt {
-	return &attempt{log: s.Log, peer: conn.Peer, session: sessionID(), began: time.Now()}
+	a := &attempt{log: s.Log, peer: conn.Peer, session: sessionID(), began: time.Now()}
+	a.traced = within(s.Config.Trace, conn.Peer.Addr())
+	a.step("connection to %v", conn.Local)
+	return a
+}
+
+// step notes a step of the protocol for the log, where the peer is one that is to be
+// traced. No password is ever an argument.
+func (a *attempt) step(format string, args ...any) {
+	if a.traced {
+		a.write(audit.Event{Kind: audit.Trace, Duration: time.Since(a.began), Reason: fmt.Errorf(format, args...)})
+	}
 }
 
 // sessionID is 128 random bits: the number of a process, or of the peer's port, is

@@ -41,6 +41,7 @@ func (s *Server) authenticate(user *userSession, req *wire.Request, a *attempt, 
 		return nil, badLogin(waits.(*refusal).reason) // a right guess among many at once
 	}
 	a.authenticated = true
+	a.step("PAM has authenticated %q", id.nameForPAM())
 	return s.authorize(tx, id, a, grace)
 }
 
@@ -65,6 +66,7 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 	if err := s.checkAccount(id.account); err != nil {
 		return nil, closedAccount(err)
 	}
+	a.step("the account %q, user ID %d, may come in", id.account.Name, id.account.UID)
 	return id.account, nil
 }
 

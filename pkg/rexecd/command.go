@@ -109,6 +109,7 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	if c.stderr != nil {
 		watch.Stderr = c.stderr.Fd()
 	}
+	a.step("the command runs")
 	status, err := p.Attend(watch)
 	ended := time.Since(a.began)
 	// A client does not wait for PAM, nor the session's end for a client that reads
@@ -120,6 +121,7 @@ func (s *Server) attend(p *session.Process, user *userSession, c *connections, a
 	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown, Reason: err,
 		Duration: ended, CPU: used.User + used.System, Peak: used.MaxRSS})
 	release.Finish()
+	a.step("the connections are released")
 }
 
 // cause is the system's own error at the bottom of err, in the words of

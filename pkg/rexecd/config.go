@@ -1,6 +1,7 @@
 package rexecd
 
 import (
+	"net/netip"
 	"time"
 
 	"rexecd/pkg/login"
@@ -30,6 +31,7 @@ type Config struct {
 
 	Sessions         Sessions
 	Guests           Guests
+	Trace            []netip.Prefix // peers whose every step goes to the log
 	Exit             Exit
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
@@ -89,6 +91,7 @@ func NewConfig(set *settings.Server) Config {
 	}
 	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
 	c.Guests = Guests{Name: set.Guest.Name, Accounts: set.Guest.Accounts, From: set.Guest.From, PasswordAccounts: set.Guest.PermitPasswordAccounts}
+	c.Trace = set.Trace
 	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup

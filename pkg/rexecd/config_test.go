@@ -23,8 +23,8 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
 		Stderr: settings.Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: settings.KeepAlive{Enabled: true, Idle: time.Minute},
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
-		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x",
-		Guest: settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
+		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x", Trace: two,
+		Guest:     settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
 		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4, Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
 	}
 	table := &penalty.Table{Dir: penalty.Dir, Min: 5, Max: 6, Exempt: one, Shared: two, Bits4: 8, Bits6: 9}
@@ -33,7 +33,7 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		PAM: login.Config{Service: "rexec"}, Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
 		Stderr: Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: KeepAlive{On: true, Idle: time.Minute},
 		OnDisconnect: Hangup, OnExit: Shutdown, KeepCapabilities: &keep, Penalties: table,
-		Names: Names{Fold: true, Domain: "%u@d"}, Sessions: Sessions{Dir: places.Dir, Most: 8, PerUser: 9}, Exit: Exit{Program: "/e", User: "x"},
+		Names: Names{Fold: true, Domain: "%u@d"}, Sessions: Sessions{Dir: places.Dir, Most: 8, PerUser: 9}, Exit: Exit{Program: "/e", User: "x"}, Trace: two,
 		Guests: Guests{Name: "g", Accounts: []string{"a"}, From: one, PasswordAccounts: true},
 	}
 	if got := NewConfig(set); !reflect.DeepEqual(got, want) {

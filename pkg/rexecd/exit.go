@@ -42,6 +42,7 @@ func (s *Server) askExit(exit Exit, command, rule string, account *passwd.Entry,
 	}
 	q := question{account.Name, conn.Peer.Addr().String(), conn.Peer.Port(), conn.Local.Addr().String(), command, rule}
 	status, printed, err := s.runExit(exit, q, grace)
+	a.step("the exit program %s has ended", exit.Program)
 	if over := grace.over("the exit program"); over != nil {
 		return "", over
 	}

@@ -56,7 +56,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
-	port, err := s.readPort(c.primary, grace) // 2
+	port, err := s.readPort(c.primary, a, grace) // 2
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 }
 
 // readPort reads the port of the client's stderr connection; 0: none.
-func (s *Server) readPort(conn *inetd.Conn, grace *deadline) (int, error) {
+func (s *Server) readPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
 	port, err := wire.ReadPort(conn)
 	var bad *wire.PortError
 	switch {
@@ -112,6 +112,7 @@ func (s *Server) readPort(conn *inetd.Conn, grace *deadline) (int, error) {
 		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port),
 			fmt.Errorf("stderr port %d is below stderr_min_port %d", port, s.Config.Stderr.MinPort))
 	}
+	a.step("stderr port %d", port)
 	return port, nil
 }
 
@@ -175,6 +176,7 @@ func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wi
 		return nil, readFailed(grace, err)
 	}
 	a.asked = time.Now()
+	a.step("request of %d bytes for user %q", len(request.Command), request.User)
 	if s.Config.LogCommand {
 		a.command = request.Command
 	}

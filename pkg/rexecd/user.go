@@ -47,6 +47,7 @@ func (u *userSession) open(account *passwd.Entry, grace *deadline) error {
 	if err := grace.during("pam_open_session", u.tx.Open); err != nil {
 		return sessionRefusal(err)
 	}
+	u.attempt.step("PAM has opened the session")
 	return nil
 }
 

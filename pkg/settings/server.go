@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,8 +27,9 @@ type Server struct {
 	DomainUser          string // and in this form, where %u stands for it; empty: not
 	Sessions            int    // at once; 0: any number
 	SessionsPerUser     int
-	Exit                string // a program that is asked about each command; empty: none
-	ExitUser            string // as whom it runs
+	Exit                string         // a program that is asked about each command; empty: none
+	ExitUser            string         // as whom it runs
+	Trace               []netip.Prefix // peers whose every step goes to the log
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
@@ -89,6 +91,7 @@ func (s *Server) keys() table {
 		{name: "sessions_per_user", value: numberValue{&s.SessionsPerUser, "a number of sessions", 0, mostSessions}},
 		{name: "exit", value: programValue{&s.Exit}},
 		{name: "exit_user", value: userValue{&s.ExitUser}},
+		{name: "trace", value: networksValue{&s.Trace}},
 		{name: "log_command", value: boolValue{&s.LogCommand}},
 		{name: "login_shell", value: boolValue{&s.LoginShell}},
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},

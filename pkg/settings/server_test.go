@@ -39,6 +39,7 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 			s.Guest = Guest{"g", []string{"a", "b"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}, true}
 		}},
 		{"exit = '/etc/rexec/validate'\nexit_user = 'rexecexit'", func(s *Server) { s.Exit, s.ExitUser = "/etc/rexec/validate", "rexecexit" }},
+		{"trace = ['192.0.2.7']", func(s *Server) { s.Trace = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")} }},
 		{"fold_user = true", func(s *Server) { s.FoldUser = true }},
 		{`domain_user = 'EXAMPLE\%u'`, func(s *Server) { s.DomainUser = `EXAMPLE\%u` }},
 		{`domain_user = "%u@example.com"`, func(s *Server) { s.DomainUser = "%u@example.com" }},
