@@ -31,6 +31,7 @@ type options struct {
 	console   bool // log on standard error, for rexecd -debug
 	stderr    bool // log there on a host without a system log, for rexecd -standby
 	listeners int  // accept a connection of so many inherited listening sockets
+	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
 }
 
@@ -48,6 +49,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.console, "console", false, "")
 	f.BoolVar(&o.stderr, "stderr", false, "")
 	f.IntVar(&o.listeners, "worker", 0, "")
+	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	err := f.Parse(args)
 	switch {

@@ -27,6 +27,13 @@ import (
 func supervise(o options, messages io.Writer) error {
 	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	single := 0
+	if o.debug && o.standby == 0 {
+		var err error
+		if single, err = takeSingle(); err != nil {
+			return err
+		}
+	}
 	switch _, _, err := settings.ReadServer(o.config); {
 	case err != nil && o.standby == 0:
 		return err
@@ -65,21 +72,33 @@ func supervise(o options, messages io.Writer) error {
 	if !o.debug && audit.Readable(2) {
 		cold = append(cold, "-stderr")
 	}
+	if single > 0 {
+		cold = append(cold, "-single")
+	}
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
-		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
+		Stderr: 2, Secret: single, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	notifySystemd(s)
 	if o.debug {
-		for _, fd := range listeners {
-			fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
-		}
-		for _, line := range missingCapabilities() {
-			fmt.Fprintln(messages, line)
-		}
+		announce(messages, listeners, single > 0)
 	}
 	return s.Run()
+}
+
+// announce says to whoever watches what -debug does.
+func announce(messages io.Writer, listeners []int, single bool) {
+	for _, fd := range listeners {
+		fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
+	}
+	if single {
+		fmt.Fprintln(messages, "only the user and the password of USERID and PASSWORD are let in; commands run as the invoking user")
+		return
+	}
+	for _, line := range missingCapabilities() {
+		fmt.Fprintln(messages, line)
+	}
 }
 
 // catchSignals returns what Supervisor.Signals wants.

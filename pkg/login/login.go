@@ -217,8 +217,11 @@ func (l *Login) Open() error {
 	return l.sameUser()
 }
 
-// Env is PAM's environment, sorted, as NAME=value.
+// Env is PAM's environment, sorted, as NAME=value; none of a login that is nil.
 func (l *Login) Env() ([]string, error) {
+	if l == nil {
+		return nil, nil
+	}
 	vars, err := l.tx.GetEnvList()
 	if err != nil {
 		return nil, &Error{Call: "getenvlist", Status: err}

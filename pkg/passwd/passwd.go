@@ -41,9 +41,25 @@ func Lookup(name string) (*Entry, error) {
 	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
+	return lookup(func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int {
+		return C.getpwnam_r(cname, pw, buf, size, found)
+	})
+}
+
+// LookupID returns the passwd entry of a user ID.
+func LookupID(uid int) (*Entry, error) {
+	return lookup(func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int {
+		return C.getpwuid_r(C.uid_t(uid), pw, buf, size, found)
+	})
+}
+
+// A query asks NSS for an entry.
+type query func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int
+
+func lookup(ask query) (*Entry, error) {
 	for size := 1 << 10; size <= maxBuffer; size *= 4 {
 		buf := C.malloc(C.size_t(size))
-		entry, err := lookup(cname, (*C.char)(buf), size)
+		entry, err := lookupIn(ask, (*C.char)(buf), size)
 		C.free(buf)
 		switch err {
 		case syscall.ERANGE: // a larger buffer, then
@@ -56,10 +72,10 @@ func Lookup(name string) (*Entry, error) {
 	return nil, fmt.Errorf("look up user: %w", syscall.ERANGE)
 }
 
-func lookup(name *C.char, buf *C.char, size int) (*Entry, error) {
+func lookupIn(ask query, buf *C.char, size int) (*Entry, error) {
 	var pw C.struct_passwd
 	var found *C.struct_passwd
-	switch e := syscall.Errno(C.getpwnam_r(name, &pw, buf, C.size_t(size), &found)); {
+	switch e := syscall.Errno(ask(&pw, buf, C.size_t(size), &found)); {
 	case found != nil:
 		return &Entry{
 			Name:  C.GoString(found.pw_name),

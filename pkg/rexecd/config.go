@@ -30,6 +30,7 @@ type Config struct {
 	OnExit       OnExit
 
 	Sessions         Sessions
+	Single           *Single // the only user whom this server knows; nil: PAM is asked
 	Guests           Guests
 	Trace            []netip.Prefix // peers whose every step goes to the log
 	Exit             Exit
