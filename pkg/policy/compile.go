@@ -6,6 +6,7 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // compiled is a rule made ready. A rule without it cannot be asked: that panics,
@@ -13,8 +14,8 @@ import (
 type compiled struct {
 	users    []pattern
 	from, to []network
-	command  *regexp.Regexp
-	run      []string // its words
+	command  func() *regexp.Regexp // once: most rules of a long list are passed over before
+	run      []string              // its words
 }
 
 // Compile makes rules ready for Decide, in place. Its error is an *Error.
@@ -93,12 +94,14 @@ func (r *Rule) compileCommand() (reason string) {
 	}
 	// Alone, so that no parenthesis can close the group that it is put in.
 	_, err := syntax.Parse(pattern, syntax.Perl)
-	if err == nil {
-		r.compiled.command, err = regexp.Compile(`\A(?s:` + pattern + `)\z`)
+	anchored := `\A(?s:` + pattern + `)\z`
+	if err == nil && strings.Contains(pattern, `\Q`) { // which without \E takes what follows for text
+		_, err = syntax.Parse(anchored, syntax.Perl)
 	}
 	if err != nil {
 		return "is no regular expression (RE2): " + strings.ReplaceAll(strings.TrimPrefix(err.Error(), "error parsing regexp: "), "\n", " ")
 	}
+	r.compiled.command = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(anchored) })
 	if !r.Deny && !r.NoShell && r.Run == "" {
 		return "is no boundary for what a shell reads: ;, | or $( in an argument start other commands. " +
 			"Add shell = false, which executes the words as they are, or run"

@@ -19,7 +19,7 @@ func (r *Rule) mismatch(q *Request) Criterion {
 		return From
 	case len(c.to) > 0 && !matchAddr(c.to, q.To):
 		return To
-	case c.command != nil && !c.command.MatchString(latin1(q.Command)):
+	case c.command != nil && !c.command().MatchString(latin1(q.Command)):
 		return Command
 	}
 	return None

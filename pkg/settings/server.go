@@ -39,6 +39,8 @@ type Server struct {
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
 	Guest               Guest
 	Penalties           Penalties
+	Rules               []Rule // in order
+	Tests               []Test // of the rules
 }
 
 // Stderr rules the connections for standard error.
@@ -103,6 +105,8 @@ func (s *Server) keys() table {
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
 		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
+		{name: "rule", list: tablesOf[Rule]{&s.Rules, (*Rule).keys}},
+		{name: "test", list: tablesOf[Test]{&s.Tests, (*Test).keys}},
 	}
 }
 

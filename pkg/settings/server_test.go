@@ -167,7 +167,11 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 		{"grace = 5\nGRACE = 6", `2:1: unknown setting "GRACE": the nearest is grace`},
 		{"z = 1\ny = 2", `1:1: unknown setting "z": ` + all},
 		{"grace = 5\n[server]\nport = 1", `2:2: unknown setting "server": ` + all},
-		{"[[rule]]\nport = 1", `1:3: unknown setting "rule": ` + all},
+		{"[[role]]\nport = 1", `1:3: unknown setting "role": the nearest is rule`},
+		{"[[rule]]\nport = 1", `2:1: unknown setting "rule.port": the settings of [rule] are name, service, user, `},
+		{"[[rule]]\n[[rule]]\nusers = []", `3:1: unknown setting "rule.users": the nearest is user`},
+		{"[[rule]]\nenvironment.x.y = 1", `2:13: rule.environment.x = a table: must be a string`},
+		{"[[rule]]\ngrace = 1", `2:1: unknown setting "rule.grace": grace must come before the first table`},
 		{" a.b = 1\n", `1:2: unknown setting "a": ` + all},
 		{"\"\" = 1", `1:1: unknown setting "": ` + all},
 		{"\"a\\u0000\\u202eb\" = 1", `1:1: unknown setting "a\x00\u202eb": ` + all},
@@ -184,7 +188,7 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant FILE:%s", tt.text, err, tt.want)
 		}
 	}
-	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [guest], [penalties]") {
+	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [guest], [penalties], [[rule]], [[test]]") {
 		t.Error(err)
 	}
 }
