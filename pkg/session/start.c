@@ -101,6 +101,24 @@ static void close_rest(void)
 			close(fd);
 }
 
+/* As execvp(3) goes through PATH, with the user's rights: a program that may not be
+ * executed does not hide a later one, but is what is reported if there is none. */
+static void execute(const struct start *s)
+{
+	char *const *next = s->others;
+	int denied = 0;
+
+	for (const char *path = s->shell; path != NULL; path = next != NULL ? *next++ : NULL) {
+		execve(path, s->argv, s->envp);
+		if (errno == EACCES)
+			denied = 1;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return;
+	}
+	if (denied)
+		errno = EACCES;
+}
+
 static void fail(struct start *s)
 {
 	s->error = errno;
@@ -137,7 +155,7 @@ static int child(void *arg)
 	memset(&none, 0, sizeof none);
 	/* Last: from here on a signal may end the child. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, SIGSET_BYTES);
-	execve(s->shell, s->argv, s->envp);
+	execute(s);
 	fail(s);
 	return 0;
 }

@@ -21,12 +21,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Command is a shell to be started.
+// A Command is a shell to be started, or another program.
 type Command struct {
-	Shell string   // path
-	Argv  []string // NUL-free
-	Env   []string // NAME=value, NUL-free
-	Home  string
+	Shell  string   // path
+	Others []string // paths to try in turn where Shell is not there
+	Argv   []string // NUL-free
+	Env    []string // NAME=value, NUL-free
+	Home   string
 
 	UID, GID       int
 	ChangeIdentity bool // false only without root: then the process is the user already
@@ -128,7 +129,7 @@ func launch(c *Command, groups []int, guarded bool) (*Process, error) {
 	s := (*C.struct_start)(C.calloc(1, C.sizeof_struct_start))
 	defer C.free(unsafe.Pointer(s))
 	var free func()
-	s.shell, s.home, s.argv, s.envp, free = cStrings(c)
+	s.shell, s.home, s.others, s.argv, s.envp, free = cStrings(c)
 	defer free()
 	s.uid, s.gid = C.uid_t(c.UID), C.gid_t(c.GID)
 	if c.ChangeIdentity {
@@ -182,7 +183,7 @@ func cGroups(groups []int) *C.gid_t {
 }
 
 // cStrings copies what the child needs out of Go's reach.
-func cStrings(c *Command) (shell, home *C.char, argv, envp **C.char, free func()) {
+func cStrings(c *Command) (shell, home *C.char, others, argv, envp **C.char, free func()) {
 	var all []unsafe.Pointer
 	str := func(s string) *C.char {
 		p := C.CString(s)
@@ -197,8 +198,8 @@ func cStrings(c *Command) (shell, home *C.char, argv, envp **C.char, free func()
 		}
 		return v
 	}
-	shell, home, argv, envp = str(c.Shell), str(c.Home), vector(c.Argv), vector(c.Env)
-	return shell, home, argv, envp, func() {
+	shell, home, others, argv, envp = str(c.Shell), str(c.Home), vector(c.Others), vector(c.Argv), vector(c.Env)
+	return shell, home, others, argv, envp, func() {
 		for _, p := range all {
 			C.free(p)
 		}

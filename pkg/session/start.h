@@ -8,6 +8,7 @@ enum stage { STAGE_FORK, STAGE_SESSION, STAGE_IDENTITY, STAGE_HOME, STAGE_DESCRI
 
 struct start {
 	const char *shell, *home;
+	char *const *others; /* paths to try in turn where shell is not there; NULL: none */
 	char *const *argv;
 	char *const *envp;
 	int change_identity; /* take uid and gid; without root there is nothing to take */
