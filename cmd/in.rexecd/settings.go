@@ -10,16 +10,20 @@ import (
 
 	"rexecd/pkg/rexec/wire"
 	"rexecd/pkg/rexecd"
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 )
 
 // server makes a server of the settings file and the flags, which have the last word.
 func (o options) server() (rexecd.Config, error) {
-	set, _, err := settings.ReadServer(o.config)
+	set, from, err := settings.ReadServer(o.config)
 	if err != nil {
 		return rexecd.DefaultConfig(), err
 	}
 	c := rexecd.NewConfig(set)
+	if c.Rules, err = rules.New(set, from); err != nil {
+		return rexecd.DefaultConfig(), err
+	}
 	if o.single {
 		if c.Single, err = readSingle(); err != nil {
 			return c, err

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rexecd/pkg/policy"
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 )
 
@@ -38,7 +40,11 @@ func check(out io.Writer, o options) int {
 }
 
 func checkSettings(o options) []finding {
-	_, from, err := settings.ReadServer(o.config)
+	set, from, err := settings.ReadServer(o.config)
+	var list policy.Rules
+	if err == nil {
+		list, err = rules.New(set, from)
+	}
 	var found []finding
 	switch {
 	case err != nil:
@@ -47,6 +53,9 @@ func checkSettings(o options) []finding {
 		found = []finding{good("settings: %s is absent: the defaults", settings.ServerFile)}
 	default:
 		found = []finding{good("settings: %s", strings.Join(from.Files, ", "))}
+	}
+	if len(list) > 0 {
+		found = append(found, good("rules: %d, with %d tests; what matches none of them is denied", len(list), len(set.Tests)))
 	}
 	for _, err := range from.Writable() {
 		found = append(found, bad("settings: %v", err))

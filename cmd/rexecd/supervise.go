@@ -16,6 +16,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/prefork"
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 )
 
@@ -34,7 +35,11 @@ func supervise(o options, messages io.Writer) error {
 			return err
 		}
 	}
-	switch _, _, err := settings.ReadServer(o.config); {
+	set, from, err := settings.ReadServer(o.config)
+	if err == nil {
+		_, err = rules.New(set, from)
+	}
+	switch {
 	case err != nil && o.standby == 0:
 		return err
 	case err != nil:

@@ -66,6 +66,7 @@ type Event struct {
 	Peer    netip.AddrPort
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
+	Rule    string // the name of the rule that allowed the session
 
 	Exit     int            // exit status of the command; -1 while it is running
 	Signal   syscall.Signal // or what killed it
@@ -96,6 +97,9 @@ func (e *Event) Message() string {
 		s := "Accepted password for " + user + from
 		if e.Guest { // as sshd says it
 			s = "Accepted none for " + user + from
+		}
+		if e.Rule != "" {
+			s += ": rule " + strconv.Quote(e.Rule)
 		}
 		if e.Command != "" {
 			s += ": command " + quoteCommand(e.Command)

@@ -27,6 +27,9 @@ func (e *Event) fields() []field {
 	if e.Reason != nil {
 		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
 	}
+	if e.Rule != "" {
+		f = append(f, field{"REXEC_RULE", e.Rule})
+	}
 	if e.Command != "" {
 		f = append(f, field{"REXEC_COMMAND", e.Command})
 	}

@@ -32,6 +32,7 @@ type attempt struct {
 	guest         bool   // let in without a password
 	authenticated bool
 	command       string // empty unless it is to be logged
+	rule          string // that allowed the session; empty without rules
 }
 
 // newAttempt begins the record of a connection.
@@ -74,6 +75,7 @@ func (a *attempt) write(e audit.Event) {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command
 	}
+	e.Rule = a.rule
 	a.log.Write(e)
 }
 

@@ -7,6 +7,7 @@ import (
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
 	"rexecd/pkg/places"
+	"rexecd/pkg/policy"
 	"rexecd/pkg/session"
 	"rexecd/pkg/settings"
 )
@@ -34,6 +35,7 @@ type Config struct {
 	Guests           Guests
 	Trace            []netip.Prefix // peers whose every step goes to the log
 	Exit             Exit
+	Rules            policy.Rules          // of who may run what; none: everybody anything
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }

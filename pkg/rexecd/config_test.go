@@ -24,7 +24,8 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		Stderr: settings.Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: settings.KeepAlive{Enabled: true, Idle: time.Minute},
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
 		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x", Trace: two,
-		Guest:     settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
+		Guest: settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
+		Rules: []settings.Rule{{}}, Tests: []settings.Test{{}}, // rules.New is what they mean
 		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4, Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
 	}
 	table := &penalty.Table{Dir: penalty.Dir, Min: 5, Max: 6, Exempt: one, Shared: two, Bits4: 8, Bits6: 9}

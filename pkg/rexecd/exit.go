@@ -34,40 +34,41 @@ const (
 	exitRefuse = 1
 )
 
-// askExit has an exit program decide about a command, and returns the command to be
-// run: the same one, or another.
-func (s *Server) askExit(exit Exit, command, rule string, account *passwd.Entry, conn *inetd.Conn, a *attempt, grace *deadline) (string, error) {
+// askExit has an exit program decide about a command, and may put another one in its
+// place.
+func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *attempt, grace *deadline) error {
+	exit := s.Config.Exit
 	if exit.Program == "" {
-		return command, nil
+		return nil
 	}
-	q := question{account.Name, conn.Peer.Addr().String(), conn.Peer.Port(), conn.Local.Addr().String(), command, rule}
+	q := question{account.Name, conn.Peer.Addr().String(), conn.Peer.Port(), conn.Local.Addr().String(), r.command, a.rule}
 	status, printed, err := s.runExit(exit, q, grace)
 	a.step("the exit program %s has ended", exit.Program)
 	if over := grace.over("the exit program"); over != nil {
-		return "", over
+		return over
 	}
 	failed := func(reason error) error { return unavailable(fmt.Errorf("exit program %s: %w", exit.Program, reason)) }
 	switch {
 	case err != nil:
-		return "", failed(err)
+		return failed(err)
 	case status.Signal != 0:
-		return "", failed(fmt.Errorf("killed by signal %d", int(status.Signal)))
+		return failed(fmt.Errorf("killed by signal %d", int(status.Signal)))
 	case status.Exit == exitRefuse:
 		public := publicLine(printed)
-		return "", notAllowed(public, fmt.Errorf("exit program %s: %q", exit.Program, public))
+		return notAllowed(public, fmt.Errorf("exit program %s: %q", exit.Program, public))
 	case status.Exit != exitGoOn:
-		return "", failed(fmt.Errorf("exit status %d", status.Exit))
+		return failed(fmt.Errorf("exit status %d", status.Exit))
 	case len(printed) == 0:
-		return command, nil
+		return nil
 	}
 	line, rest, _ := bytes.Cut(printed, []byte("\n"))
 	if len(rest) > 0 || len(line) > wire.MaxCommand || bytes.IndexByte(line, 0) >= 0 {
-		return "", failed(errors.New("it printed more than the one line that a command is"))
+		return failed(errors.New("it printed more than the one line that a command is"))
 	}
-	if s.Config.LogCommand {
-		a.command = string(line)
+	if err := r.replace(string(line), a); err != nil {
+		return failed(err)
 	}
-	return string(line), nil
+	return nil
 }
 
 // runExit runs the program as its own user.

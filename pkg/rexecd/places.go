@@ -21,8 +21,13 @@ const everybody = 0
 // takePlaces takes what the settings demand for one more command. Only a user who
 // has authenticated learns that there is none. The user's own come first: who has
 // used them up must not use up everybody's.
-func (u *userSession) takePlaces(account *passwd.Entry) error {
+func (u *userSession) takePlaces(account *passwd.Entry, r *ruling) error {
 	limits := u.server.Config.Sessions
+	if r.Rule != nil {
+		if err := u.take("rule."+r.Rule.Name, uint32(account.UID), r.Sessions); err != nil {
+			return err
+		}
+	}
 	if err := u.take("sessions_per_user", uint32(account.UID), limits.PerUser); err != nil {
 		return err
 	}

@@ -79,23 +79,26 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	if err := user.takePlaces(account); err != nil { // 5: not more commands at once than permitted
+	ruling, err := s.decide(request.Command, account, user, c.primary, grace) // 5: may this user run this, from there?
+	if err != nil {
 		return err
 	}
-	text, err := s.askExit(s.Config.Exit, request.Command, "", account, c.primary, a, grace) // 5: a program of the administrator's
-	if err != nil {
+	if err := user.takePlaces(account, ruling); err != nil { // 5: not more commands at once than permitted
+		return err
+	}
+	if err := s.askExit(ruling, account, c.primary, a, grace); err != nil { // 5: a program of the administrator's
 		return err
 	}
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}
-	command, err := s.start(text, account, user, c, grace) // 6, 7, 8: fork, identity, home, status byte, shell
+	command, err := s.start(ruling, account, user, c, grace) // 6, 7, 8: fork, identity, home, status byte, shell
 	if err != nil {
 		return err
 	}
 	grace.stop()
 	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
-	s.attend(command, user, c, a)              // 9
+	s.attend(command, ruling, user, c, a)      // 9
 	return nil
 }
 
