@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestWordsAreThoseOfTheShell(t *testing.T) {
@@ -132,10 +133,8 @@ func FuzzGlob(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, name string) {
-		for _, c := range name + pattern {
-			if c == '\ufffd' {
-				return // package regexp has one character for all bytes that are not UTF-8
-			}
+		if !utf8.ValidString(name) || !utf8.ValidString(pattern) {
+			return // package regexp takes no such pattern
 		}
 		re := regexp.MustCompile(`\A(?s:` + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern)) + `)\z`)
 		if got, want := glob(pattern, name), re.MatchString(name); got != want {

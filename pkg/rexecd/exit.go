@@ -37,7 +37,7 @@ const (
 // askExit has an exit program decide about a command, and may put another one in its
 // place.
 func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *attempt, grace *deadline) error {
-	exit := s.Config.Exit
+	exit := s.exitFor(r)
 	if exit.Program == "" {
 		return nil
 	}
@@ -69,6 +69,15 @@ func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *
 		return failed(err)
 	}
 	return nil
+}
+
+// exitFor is the program to ask about a session, the rule's first.
+func (s *Server) exitFor(r *ruling) Exit {
+	exit := s.Config.Exit
+	if r.Exit != "" {
+		exit.Program = r.Exit
+	}
+	return exit
 }
 
 // runExit runs the program as its own user.

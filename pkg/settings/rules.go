@@ -24,6 +24,7 @@ type Rule struct {
 	Input        Input
 	TimeLimit    time.Duration
 	Sessions     int
+	Exit         string
 	LogCommand   *bool
 	LoginShell   *bool
 	OnDisconnect OnDisconnect
@@ -73,6 +74,7 @@ func (r *Rule) keys() table {
 		{name: "input", value: choice(&r.Input, FromClient, NoInput)},
 		{name: "time_limit", value: timeValue{&r.TimeLimit, time.Second, 8760 * time.Hour}},
 		{name: "sessions", value: numberValue{&r.Sessions, "a number", 1, 1_000_000}},
+		{name: "exit", value: programValue{&r.Exit}},
 		{name: "log_command", value: optional[bool]{&r.LogCommand, switchValue}},
 		{name: "login_shell", value: optional[bool]{&r.LoginShell, switchValue}},
 		{name: "on_disconnect", value: choice(&r.OnDisconnect, Continue, Hangup)},

@@ -22,6 +22,7 @@ environment = { LANG = "de_DE.ISO-8859-1" }
 input = "none"
 time_limit = "2h"
 sessions = 4
+exit = "/etc/rexec/validate"
 log_command = true
 login_shell = false
 on_disconnect = "hangup"
@@ -50,7 +51,7 @@ func TestEverySettingOfARuleIsRead(t *testing.T) {
 	rules := []Rule{{
 		Name: "batch", Service: []string{"rexec"}, User: []string{"batch*", "@operators", "!batch7"}, From: []string{"192.0.2.0/24", "!192.0.2.9"},
 		To: []string{"192.0.2.10"}, Command: &none, Action: Allow, Run: "/opt/jobs/gate", Shell: &no,
-		Environment: map[string]string{"LANG": "de_DE.ISO-8859-1"}, Input: NoInput, TimeLimit: 2 * time.Hour, Sessions: 4,
+		Environment: map[string]string{"LANG": "de_DE.ISO-8859-1"}, Input: NoInput, TimeLimit: 2 * time.Hour, Sessions: 4, Exit: "/etc/rexec/validate",
 		LogCommand: &yes, LoginShell: &no, OnDisconnect: Hangup, CloseOnExit: &yes,
 	}, {Action: Deny, Environment: map[string]string{"A": "1", "B": "2"}}}
 	tests := []Test{{"rsh", "batch1", []string{"a", "b"}, "192.0.2.7", "192.0.2.10", "x", "batch"}}
@@ -83,7 +84,7 @@ func TestEverySettingOfARuleHasAPlace(t *testing.T) {
 		element int
 		key     string
 		line    int
-	}{{"rule", 0, "nothing", 2}, {"rule", 1, "action", 21}, {"rule", 1, "user", 20}, {"test", 0, "expect", 32}, {"test", 0, "x", 25}} {
+	}{{"rule", 0, "nothing", 2}, {"rule", 1, "action", 22}, {"rule", 1, "user", 21}, {"test", 0, "expect", 33}, {"test", 0, "x", 26}} {
 		if o := from.Place(tt.list, tt.element, tt.key); o.Line != tt.line {
 			t.Errorf("%s %d %s: line %d; want %d", tt.list, tt.element, tt.key, o.Line, tt.line)
 		}

@@ -53,6 +53,7 @@ environment = { LANG = "C" }
 input = "none"
 time_limit = "2h"
 sessions = 4
+exit = "/etc/rexec/validate"
 log_command = true
 login_shell = false
 on_disconnect = "hangup"
@@ -67,9 +68,9 @@ action = "deny"
 		Name: "batch", Place: "FILE:2", Service: []string{"rexec"}, User: []string{"batch*"}, From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Command: &command,
 		Session: policy.Session{
 			Run: "/opt/jobs/gate", NoShell: true, Environment: map[string]string{"LANG": "C"}, NoInput: true, TimeLimit: 2 * time.Hour,
-			Sessions: 4, LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
+			Sessions: 4, Exit: "/etc/rexec/validate", LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
 		},
-	}, {Name: "2", Place: "FILE:19", Deny: true}}
+	}, {Name: "2", Place: "FILE:20", Deny: true}}
 	for i := range want {
 		for _, pair := range [][2]reflect.Value{{reflect.ValueOf(got[i]), reflect.ValueOf(want[i])}} {
 			for f := range pair[0].NumField() {
