@@ -17,6 +17,8 @@ const usage = `usage: rexecd -install | -remove             starts or ends the s
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
+       rexecd -explain [-config file] user address[,address] command
+                                             what the rules make of a request
        rexecd -version
 
   -m            shut a connection down when its command itself ends
@@ -28,13 +30,13 @@ A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
 
 // options are the flags.
 type options struct {
-	install, remove, check, debug, penalties, version, help bool
-	standby                                                 int
-	listen                                                  string
-	max, perSource                                          int
-	closeOnExit, noKeepAlive                                bool
-	config                                                  string
-	args                                                    []string // after -penalties
+	install, remove, check, debug, penalties, explain, version, help bool
+	standby                                                          int
+	listen                                                           string
+	max, perSource                                                   int
+	closeOnExit, noKeepAlive                                         bool
+	config                                                           string
+	args                                                             []string // after -penalties and -explain
 }
 
 // served are the flags of in.rexecd, those of other systems' inetd.conf included.
@@ -51,6 +53,7 @@ var verbs = []struct {
 	{"version", nil},
 	{"check", []string{"config"}},
 	{"penalties", []string{"config"}},
+	{"explain", []string{"config"}},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
 	{"", served},
@@ -65,6 +68,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.check, "check", false, "")
 	f.BoolVar(&o.debug, "debug", false, "")
 	f.BoolVar(&o.penalties, "penalties", false, "")
+	f.BoolVar(&o.explain, "explain", false, "")
 	f.BoolVar(&o.version, "version", false, "")
 	f.IntVar(&o.standby, "standby", 0, "")
 	f.StringVar(&o.listen, "listen", "", "")
@@ -84,14 +88,16 @@ func parseFlags(args []string) (options, error) {
 		return options{help: true}, nil
 	case err != nil:
 		return o, err
-	case f.NArg() > 0 && !o.penalties:
+	case o.explain && f.NArg() != 3:
+		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
+	case f.NArg() > 0 && !o.penalties && !o.explain:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case given["standby"] && (o.standby < 1 || o.standby > 1000):
 		return o, fmt.Errorf("-standby %d: it takes a number from 1 to 1000", o.standby)
 	case o.max < 0 || o.perSource < 0:
 		return o, errors.New("-max and -max-per-source take a number from 1, or 0 for no limit")
 	}
-	if o.penalties {
+	if o.penalties || o.explain {
 		o.args = f.Args()
 	}
 	return o, contradiction(given)
@@ -124,7 +130,7 @@ func contradiction(given map[string]bool) error {
 // verb reports whether something is asked for that is not serving the connection
 // on descriptor 0: -debug alone only says where to log, as -listen does not.
 func (o options) verb() bool {
-	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.listen != ""
+	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.explain || o.listen != ""
 }
 
 // handlerArgs are the arguments of a process that serves one connection.
