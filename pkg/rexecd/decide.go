@@ -45,6 +45,7 @@ func (s *Server) decide(command string, account *passwd.Entry, user *userSession
 	if a.command = ""; r.logCommand {
 		a.command = command
 	}
+	a.step("%v: allowed: %v", r.Decision, r.Allowed)
 	if !r.Allowed {
 		return nil, notAllowed(diagnostics.permissionDenied, errors.New(r.String()))
 	}

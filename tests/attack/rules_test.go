@@ -65,6 +65,7 @@ func TestAForcedCommandIsAllThatRuns(t *testing.T) {
 	if got := out(t, serve(t, lab.Handler{}).Addr, request(u, "echo hello")); !strings.Contains(got, "from .bashrc") {
 		t.Errorf("bash did not read ~/.bashrc (%q): the test proves nothing", got)
 	}
+	want(t, serve(t, lab.Handler{Settings: "[[rule]]\ninput = 'none'\n"}).Addr, request(u, "echo hello"), "\x00hello\n") // as the manual says
 	for _, set := range []string{"", "login_shell = true\n"} {
 		for _, shell := range []string{"", "shell = false\n"} {
 			s := serve(t, lab.Handler{Settings: set + fmt.Sprintf("[[rule]]\nrun = '%s forced'\n%s", g, shell)})

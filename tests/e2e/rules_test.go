@@ -132,6 +132,20 @@ func TestTheExplanationIsWhatHappens(t *testing.T) {
 	}
 }
 
+func TestAWaitingProcessDecidesAsOneThatIsStartedForTheConnection(t *testing.T) {
+	t.Parallel()
+	u, other := newUser(t, lab.User{}), newUser(t, lab.User{})
+	lab.Run(t, "groupadd", "-f", "standbygroup")
+	lab.Run(t, "usermod", "-aG", "standbygroup", u.Name)
+	room := lab.Room{Files: map[string]string{"/etc/rexecd.toml": "[[rule]]\nuser = ['@standbygroup']\ncommand = 'printf .*'\nshell = false\ninput = 'none'\n[penalties]\nenabled = false\n"}}
+	s := stand(t, room, lab.Rexecd(t), nil, "-standby", "2")
+	for range 3 {
+		wantAll(t, s.addr, request(u, "printf 'a;b'"), "\x00a;b")
+		wantAll(t, s.addr, request(u, "printf a;b"), "\x01Permission denied.\n")
+		wantAll(t, s.addr, request(other, "printf a"), "\x01Permission denied.\n")
+	}
+}
+
 // A connection is never explained to: the flag is for a terminal.
 func TestAnExplanationIsNotForAPeer(t *testing.T) {
 	t.Parallel()
