@@ -16,6 +16,10 @@ define install_conf
 	$(sbin_paths) $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
 endef
 
+# The PAM file for job.conf: the shipped one with pam_unix in place of the host's session modules, pam_systemd among them.
+job_pam = sed -e '1s/:/ with the limits of job.conf:/' -e '/^session.*postlogin/d' \
+	-e 's/^\(@include common-session\|session *include .*\)$$/session    required     pam_unix.so/'
+
 # On a live host: the units, and the explanations of journalctl -x. Packages have scriptlets and triggers for it.
 tell_systemd = $(if $(D),,@if [ -d /run/systemd/system ] && [ "$$(id -u)" = 0 ]; then systemctl daemon-reload; journalctl --update-catalog; fi)
 
@@ -32,8 +36,9 @@ install-server:
 	$(INST) packaging/firewalld/rexec.xml "$(D)$(FIREWALLDDIR)/rexec.xml"
 	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash "$(D)$(BASHDIR)/$$p"; \
 		$(INST) packaging/completion/_$$p "$(D)$(ZSHDIR)/_$$p"; done
-	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf; do \
+	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf systemd/rexec@.service.d/job.conf; do \
 		$(INST) $$f "$(D)$(DOCDIR)/rexecd/$${f##*/}"; done
+	$(job_pam) packaging/pam.d/$(PAMFAMILY) | $(INST) /dev/stdin "$(D)$(DOCDIR)/rexecd/job.pam"
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
 	install -d -m 755 "$(D)$(SYSCONFDIR)/rexecd.toml.d"

@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"rexecd/pkg/inetd"
 )
 
 const usage = `usage: in.rexecd [-m] [-n] [-S] [-config file]
@@ -33,7 +35,10 @@ type options struct {
 	console   bool // log on standard error, for rexecd -debug
 	stderr    bool // log there on a host without a system log, for rexecd -standby
 	listeners int  // accept a connection of so many inherited listening sockets
+	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
+	explain   bool // say what the rules make of a request, for rexecd -explain
+	args      [3]string
 }
 
 func parseFlags(args []string) (options, error) {
@@ -51,13 +56,19 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.console, "console", false, "")
 	f.BoolVar(&o.stderr, "stderr", false, "")
 	f.IntVar(&o.listeners, "worker", 0, "")
+	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
+	f.BoolVar(&o.explain, "explain", false, "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return options{help: true}, nil
 	case err != nil:
 		return o, misplaced(err)
+	case o.explain && f.NArg() == 3 && !inetd.Handed():
+		o.args = [3]string(f.Args())
+	case o.explain:
+		return o, errors.New("-explain is for rexecd -explain, and never for a connection")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listeners < 0:

@@ -44,6 +44,8 @@ func main() {
 		fmt.Print(usage)
 	case o.version:
 		fmt.Println("in.rexecd", version)
+	case o.explain:
+		os.Exit(explain(o))
 	case o.listeners > 0:
 		os.Exit(serveAsWorker(o))
 	default:

@@ -49,7 +49,8 @@ func (t topic) fail(format string, args ...any) finding { return t.find(fail, fo
 // may be still to come. It returns the exit status.
 func check(out io.Writer, o options) int {
 	looks := []func() []finding{
-		checkSettings, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter, checkPort, checkFirewall,
+		checkSettings, checkGuests, checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter,
+		checkPort, checkFirewall,
 	}
 	if o.config != "" {
 		looks = []func() []finding{func() []finding { return checkNamedSettings(o.config) }}

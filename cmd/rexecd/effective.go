@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"rexecd/pkg/policy"
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 )
 
@@ -87,13 +89,22 @@ func checkNamedSettings(file string) []finding {
 
 // settingsFindings are about what ReadServer returned.
 func settingsFindings(server *settings.Server, from settings.Sources, err error) []finding {
+	var list policy.Rules
+	if err == nil {
+		list, err = rules.New(server, from)
+	}
 	switch {
 	case err != nil:
 		return []finding{aboutSettings.fail("%v; until this is mended every client is told \"Try again.\"", err)}
 	case len(from.Files) == 0:
 		return []finding{aboutSettings.ok("%s is absent: the defaults", settings.ServerFile)}
 	}
-	return append([]finding{aboutSettings.ok("%s", strings.Join(from.Files, ", "))}, risks(server, from)...)
+	found := []finding{aboutSettings.ok("%s", strings.Join(from.Files, ", "))}
+	if len(list) > 0 {
+		found = append(found, aboutSettings.ok("%d rules, with %d tests; what matches none of them is denied",
+			len(list), len(server.Tests)))
+	}
+	return append(found, risks(server, from)...)
 }
 
 // risks are settings that do what they say, with a consequence that one may not

@@ -21,6 +21,8 @@ const usage = `usage: rexecd -install | -remove             starts or ends the s
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
+       rexecd -explain [-config file] user address[,address] command
+                                             what the rules make of a request
        rexecd -version
 
   -m            shut a connection down when its command itself ends
@@ -33,14 +35,14 @@ A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
 
 // options are the flags.
 type options struct {
-	install, remove, check, debug, penalties, version, help bool
-	effective, json                                         bool // with -check
-	standby                                                 int
-	listen                                                  string
-	max, perSource                                          int
-	closeOnExit, noKeepAlive, noRoot                        bool
-	config                                                  string
-	args                                                    []string // after -penalties
+	install, remove, check, debug, penalties, explain, version, help bool
+	effective, json                                                  bool // with -check
+	standby                                                          int
+	listen                                                           string
+	max, perSource                                                   int
+	closeOnExit, noKeepAlive, noRoot                                 bool
+	config                                                           string
+	args                                                             []string // after -penalties and -explain
 }
 
 // served are the flags of in.rexecd, those of other systems' inetd.conf included.
@@ -60,6 +62,7 @@ var verbs = []struct {
 	{"version", nil},
 	{"check", append([]string{"config"}, ofCheck...)},
 	{"penalties", []string{"config"}},
+	{"explain", []string{"config"}},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
 	{"", served},
@@ -76,6 +79,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.json, "json", false, "")
 	f.BoolVar(&o.debug, "debug", false, "")
 	f.BoolVar(&o.penalties, "penalties", false, "")
+	f.BoolVar(&o.explain, "explain", false, "")
 	f.BoolVar(&o.version, "version", false, "")
 	f.IntVar(&o.standby, "standby", 0, "")
 	f.StringVar(&o.listen, "listen", "", "")
@@ -96,7 +100,9 @@ func parseFlags(args []string) (options, error) {
 		return options{help: true}, nil
 	case err != nil:
 		return o, err
-	case f.NArg() > 0 && !o.penalties:
+	case o.explain && f.NArg() != 3:
+		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
+	case f.NArg() > 0 && !o.penalties && !o.explain:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.penalties && f.NArg() > 0 && f.Arg(0) != "clear":
 		return o, fmt.Errorf("unexpected argument %q: rexecd -penalties lists, rexecd -penalties clear [address ...] forgets", f.Arg(0))
@@ -105,7 +111,7 @@ func parseFlags(args []string) (options, error) {
 	case o.max < 0 || o.perSource < 0:
 		return o, errors.New("-max and -max-per-source take a number from 1, or 0 for no limit")
 	}
-	if o.penalties {
+	if o.penalties || o.explain {
 		o.args = f.Args()
 	}
 	return o, contradiction(given)
@@ -140,7 +146,7 @@ func contradiction(given map[string]bool) error {
 // verb reports whether something is asked for that is not serving the connection
 // on descriptor 0: -debug alone only says where to log, as -listen does not.
 func (o options) verb() bool {
-	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.listen != ""
+	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.explain || o.listen != ""
 }
 
 // handlerArgs are the arguments of a process that serves one connection.

@@ -73,6 +73,8 @@ func run(o options, messages io.Writer) error {
 		return penalties(os.Stdout, o)
 	case o.effective:
 		return effective(os.Stdout, o)
+	case o.explain:
+		return explain(o)
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.debug || o.standby > 0:
@@ -91,6 +93,20 @@ func handler() (string, error) {
 		return "", fmt.Errorf("find own path: %w", err)
 	}
 	return filepath.Join(filepath.Dir(own), "in.rexecd"), nil
+}
+
+// explain is -explain. The accounts and the function that decides are in.rexecd's.
+func explain(o options) error {
+	path, err := handler()
+	if err != nil {
+		return err
+	}
+	argv := []string{"in.rexecd"}
+	if o.config != "" {
+		argv = append(argv, "-config", o.config)
+	}
+	argv = append(append(argv, "-explain", "--"), o.args...)
+	return &os.PathError{Op: "start", Path: path, Err: syscall.Exec(path, argv, os.Environ())}
 }
 
 // becomeHandler replaces this process, whose descriptor 0 or 3 is a connection,

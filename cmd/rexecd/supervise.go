@@ -16,6 +16,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/prefork"
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 )
 
@@ -27,7 +28,18 @@ import (
 func supervise(o options, messages io.Writer) error {
 	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	switch _, _, err := settings.ReadServer(o.config); {
+	single := 0
+	if o.debug && o.standby == 0 {
+		var err error
+		if single, err = takeSingle(); err != nil {
+			return err
+		}
+	}
+	set, from, err := settings.ReadServer(o.config)
+	if err == nil {
+		_, err = rules.New(set, from)
+	}
+	switch {
 	case err != nil && o.standby == 0:
 		return err
 	case err != nil:
@@ -65,10 +77,13 @@ func supervise(o options, messages io.Writer) error {
 	if !o.debug && audit.Readable(2) {
 		cold = append(cold, "-stderr")
 	}
+	if single > 0 {
+		cold = append(cold, "-single")
+	}
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
-		Stderr: 2, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
+		Stderr: 2, Secret: single, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	s.Reload = func() { // whoever made a mistake hears of it before a client does
 		if _, _, err := settings.ReadServer(o.config); err != nil {
@@ -76,16 +91,21 @@ func supervise(o options, messages io.Writer) error {
 		}
 	}
 	notifySystemd(s)
-	announce(messages, o, listeners)
+	announce(messages, o, listeners, single > 0)
 	return s.Run()
 }
 
 // announce says what is about to run. systemd and inetd know what they have started.
-func announce(messages io.Writer, o options, listeners []int) {
+func announce(messages io.Writer, o options, listeners []int, single bool) {
 	switch {
 	case o.debug:
 		for _, fd := range listeners {
 			fmt.Fprintf(messages, "version %s, listening on %v; Ctrl-C ends it\n", version, inetd.LocalAddr(fd))
+		}
+		if single {
+			fmt.Fprintln(messages,
+				"only the user and the password of USERID and PASSWORD are let in; commands run as the invoking user")
+			return
 		}
 		for _, line := range missingCapabilities() {
 			fmt.Fprintln(messages, line)

@@ -7,6 +7,6 @@ _rexecd() {
 	-standby | -max | -max-per-source) return ;;
 	-listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:512 127.0.0.1:5120' -- "$cur"); return ;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '-check -config -debug -effective -install -json -listen -m -max -max-per-source -n -penalties -remove -S -standby -version' -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W '-check -config -debug -effective -explain -install -json -listen -m -max -max-per-source -n -penalties -remove -S -standby -version' -- "$cur")
 }
 complete -F _rexecd rexecd

@@ -36,6 +36,7 @@ const (
 	ConfigError               // the server cannot serve: settings, flags
 	InternalError             // a fault of the server's own
 	Penalised                 // the peer's source has to wait for earlier failures
+	Trace                     // a step of the protocol; no decision
 )
 
 // kinds lists the MESSAGE_ID (journalctl MESSAGE_ID=…), REXEC_OUTCOME and
@@ -52,6 +53,7 @@ var kinds = [...]struct {
 	InternalError: {"66f882cf7255465fae4740211dbeff93", "internal-error", 2},
 	ConfigError:   {"3988d1218e8c4856be401a93c9adcf9e", "configuration-error", 3},
 	Penalised:     {"c984e35d1d954270b0d4067313c3dcc5", "penalised", 6},
+	Trace:         {"8aee7bc93614b10395d76d6cbe0e0017", "trace", 6},
 }
 
 // An Event is one record. Fields that do not belong to its kind stay zero.
@@ -60,16 +62,20 @@ type Event struct {
 	User    string // as the peer sent it
 	Account string // the account's own name, where there is an account
 	Invalid bool   // there is no such account
+	Guest   bool   // let in without a password
 	Peer    netip.AddrPort
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
+	Rule    string // the name of the rule that allowed the session
 
 	Exit     int            // exit status of the command; -1 while it is running
 	Signal   syscall.Signal // or what killed it
 	Unknown  bool           // or neither could be found out
-	Duration time.Duration
-	CPU      time.Duration // user and system time of the command; zero: left out
-	Peak     int64         // peak memory of the command in bytes; zero: left out
+	Duration time.Duration  // of the command, or until the step
+	CPU      time.Duration  // user and system time of the command
+	Peak     int64          // peak memory of the command in bytes; without both, what it used is not known
+
+	Session string // ties the records of one connection together
 
 	unit string
 }
@@ -89,6 +95,12 @@ func (e *Event) Message() string {
 	switch e.Kind {
 	case Accepted:
 		s := "Accepted password for " + user + from
+		if e.Guest { // as sshd says it
+			s = "Accepted none for " + user + from
+		}
+		if e.Rule != "" {
+			s += ": rule " + strconv.Quote(e.Rule)
+		}
 		if e.Command != "" {
 			s += ": command " + quoteCommand(e.Command)
 		}
@@ -106,6 +118,8 @@ func (e *Event) Message() string {
 		return "Protocol error" + from + e.because()
 	case Penalised:
 		return "Refused connection" + from + e.because()
+	case Trace:
+		return "Trace" + from + ": " + strconv.FormatFloat(e.Duration.Seconds(), 'f', 3, 64) + "s" + e.because()
 	}
 	if e.Kind == InternalError {
 		return "Internal error" + from + e.because()
@@ -162,7 +176,7 @@ func (e *Event) status() string {
 
 // used is what the command used, as far as it is known.
 func (e *Event) used() (s string) {
-	if e.CPU > 0 {
+	if e.CPU > 0 || e.Peak > 0 { // a short command has none, where the kernel counts ticks
 		s = ", cpu " + seconds(e.CPU)
 	}
 	if e.Peak > 0 {
@@ -211,52 +225,6 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-}
-
-// A field is one of a record in the journal.
-type field struct{ name, value string }
-
-// fields are the record's own.
-func (e *Event) fields() []field {
-	k := kinds[e.Kind]
-	f := append(common(e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
-	if e.User != "" {
-		f = append(f, field{"REXEC_USER", e.User})
-	}
-	if e.Account != "" {
-		f = append(f, field{"REXEC_ACCOUNT", e.Account})
-	}
-	if e.Peer.IsValid() {
-		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
-	}
-	if e.Reason != nil {
-		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
-	}
-	if e.Command != "" {
-		f = append(f, field{"REXEC_COMMAND", e.Command})
-	}
-	if e.Kind == Closed {
-		f = append(f, field{"REXEC_STATUS", strings.TrimPrefix(e.status(), "exit status ")},
-			field{"REXEC_DURATION_USEC", strconv.FormatInt(e.Duration.Microseconds(), 10)})
-		if e.CPU > 0 {
-			f = append(f, field{"REXEC_CPU_USEC", strconv.FormatInt(e.CPU.Microseconds(), 10)})
-		}
-		if e.Peak > 0 {
-			f = append(f, field{"REXEC_PEAK_BYTES", strconv.FormatInt(e.Peak, 10)})
-		}
-	}
-	return f
-}
-
-// common are the fields of whatever this process logs.
-func common(unit string) []field {
-	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", identifier}, field{"SYSLOG_FACILITY", "10"})
-	if unit != "" {
-		// journalctl -u finds records by it. Where pam_systemd has moved this process
-		// into the session's scope, _SYSTEMD_UNIT is that one.
-		f = append(f, field{"OBJECT_SYSTEMD_UNIT", unit})
-	}
-	return f
 }
 
 // A Log is where records go.

@@ -45,17 +45,19 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 1.3s, cpu 0.9s, 34 MB"},
 		{Event{Kind: Closed, User: "alice", Peer: peer4, CPU: time.Microsecond, Reason: errors.New("close session: x")},
 			"Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s: close session: x"},
-		{Event{Kind: Closed, User: "alice", Peer: peer4, Peak: 1}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, 1 MB"},
+		{Event{Kind: Closed, User: "alice", Peer: peer4, Peak: 1}, "Session closed for alice from 192.0.2.7 port 40112: exit status 0 after 0.0s, cpu 0.0s, 1 MB"},
 		{Event{Kind: Accepted, User: "alice", Account: "alice", Peer: peer4}, "Accepted password for alice from 192.0.2.7 port 40112"},
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4}, "Accepted password for ALICE from 192.0.2.7 port 40112: account alice"},
 		{Event{Kind: Accepted, User: "ALICE", Account: "alice", Peer: peer4, Command: "id"}, `Accepted password for ALICE from 192.0.2.7 port 40112: account alice: command "id"`},
 		{Event{Kind: Failed, User: "ALICE", Account: "alice", Peer: peer4, Reason: errWhy}, "Failed password for ALICE from 192.0.2.7 port 40112: account alice: pam_authenticate: Authentication failure"},
 		{Event{Kind: Refused, User: "ALICE", Account: `EXAMPLE\alice`, Peer: peer4, Reason: errors.New("nologin")}, `Refused ALICE from 192.0.2.7 port 40112: account "EXAMPLE\\alice": nologin`},
+		{Event{Kind: Accepted, User: "guest", Account: "slave1", Guest: true, Peer: peer4}, "Accepted none for guest from 192.0.2.7 port 40112: account slave1"},
 		{Event{Kind: Closed, User: "ALICE", Account: "alice", Peer: peer4}, "Session closed for ALICE from 192.0.2.7 port 40112: account alice: exit status 0 after 0.0s"},
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errors.New("username too long")}, "Protocol error from 192.0.2.7 port 40112: username too long"},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errors.New("/etc/rexecd.toml:3: unknown setting")}, "Configuration error: /etc/rexecd.toml:3: unknown setting"},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errors.New("x")}, "Internal error from 192.0.2.7 port 40112: x"},
 		{Event{Kind: InternalError, Reason: errors.New("x")}, "Internal error: x"},
+		{Event{Kind: Trace, Peer: peer4, Duration: 1349 * time.Millisecond, Reason: errors.New("x\ny")}, "Trace from 192.0.2.7 port 40112: 1.349s: x?y"},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errors.New("x")}, "Refused connection from 192.0.2.7 port 40112: x"},
 	} {
 		if got := tt.event.Message(); got != tt.want {
@@ -161,6 +163,7 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "configuration-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "internal-error", "REXEC_REASON": errWhy.Error()}},
+		{Event{Kind: Trace, Session: "5e55", Peer: peer4, Reason: errWhy, Duration: time.Second}, map[string]string{"REXEC_OUTCOME": "trace", "REXEC_SESSION_ID": "5e55", "REXEC_REASON": errWhy.Error(), "REXEC_DURATION_USEC": "1000000"}},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "penalised", "REXEC_REASON": errWhy.Error()}},
 	} {
 		got := fieldMap(&tt.event)
@@ -181,7 +184,7 @@ func TestMessageIDsAreThoseOfTheCatalogForEver(t *testing.T) {
 	ids := map[Kind]string{
 		Accepted: "030124d2092d448d9a4626599566fc0c", Failed: "d6f63a33e20f4da0912532921cb6837f", Refused: "58e71f4d71b64c6188b2fadee11950be",
 		Closed: "e724c7acb5154107959fd97a9db1e01b", ProtocolError: "dda6263314d447fa8bb63eef0b324b72", ConfigError: "3988d1218e8c4856be401a93c9adcf9e",
-		InternalError: "66f882cf7255465fae4740211dbeff93", Penalised: "c984e35d1d954270b0d4067313c3dcc5",
+		InternalError: "66f882cf7255465fae4740211dbeff93", Penalised: "c984e35d1d954270b0d4067313c3dcc5", Trace: "8aee7bc93614b10395d76d6cbe0e0017",
 	}
 	if len(ids) != len(kinds) {
 		t.Errorf("%d kinds; the test knows %d", len(kinds), len(ids))

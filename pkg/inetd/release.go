@@ -24,6 +24,9 @@ type Release struct {
 	// their output, and drops the input. Without, input is left alone: it may be
 	// a background child's.
 	Shutdown bool
+	// DropInput drops what has arrived on the first connection, of which nobody else
+	// reads the input: a close would answer it with a reset. Shutdown does so as well.
+	DropInput bool
 	// Stop, unless 0, is a descriptor that is readable once this process is asked to
 	// stop. Then, or if Stopped is set because it was asked before, the wait is short.
 	Stop    int
@@ -60,6 +63,11 @@ func (r *Release) Begin(conns ...*Conn) {
 			r.shut = append(r.shut, c.shutDown())
 		}
 		return
+	}
+	if r.DropInput && len(r.conns) > 0 {
+		if c := r.conns[0]; !c.dropInput().wait(releaseTime) {
+			c.fd = -1 // a lock that cannot be had; the end of the process releases it
+		}
 	}
 	r.wait(beginTime)
 }
@@ -223,6 +231,22 @@ func dropArrived(fd int) bool {
 		}
 	}
 	return true
+}
+
+// dropInput drops what has arrived, and what arrives meanwhile: a client may have
+// to send all of its input before it reads.
+func (c *Conn) dropInput() event {
+	done, fd := make(event), c.fd
+	go func() {
+		defer close(done)
+		for until := time.Now().Add(releaseTime / 2); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+			waiting, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+			if more := dropArrived(fd); !more || err != nil || waiting == 0 {
+				return
+			}
+		}
+	}()
+	return done
 }
 
 // lingers reports whether the command has set SO_LINGER: then close waits for the

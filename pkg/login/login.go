@@ -121,6 +121,27 @@ func (l *Login) RespondPAM(style pam.Style, msg string) (string, error) {
 // password, which is read while the call runs and not kept. nullok lets an
 // account without a password in.
 func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) error {
+	if err := l.Identify(rhost, user); err != nil {
+		return err
+	}
+	if password == nil {
+		password = []byte{}
+	}
+	l.password = password
+	defer func() { l.password = nil }()
+	flags := pam.DisallowNullAuthtok
+	if nullok {
+		flags = 0
+	}
+	if err := l.call("authenticate", l.tx.Authenticate, flags); err != nil {
+		return err
+	}
+	return l.sameUser()
+}
+
+// Identify says who the user at a peer's numeric address is: Account and Open may
+// follow where somebody else has proven it.
+func (l *Login) Identify(rhost, user string) error {
 	for _, item := range []struct {
 		name  pam.Item
 		value string
@@ -135,19 +156,8 @@ func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) e
 			return &Error{Call: "set_item", Status: err}
 		}
 	}
-	if password == nil {
-		password = []byte{}
-	}
-	l.user, l.password = user, password
-	defer func() { l.password = nil }()
-	flags := pam.DisallowNullAuthtok
-	if nullok {
-		flags = 0
-	}
-	if err := l.call("authenticate", l.tx.Authenticate, flags); err != nil {
-		return err
-	}
-	return l.sameUser()
+	l.user = user
+	return nil
 }
 
 // sameUser returns an error if a module has mapped the user to another account:
@@ -207,8 +217,11 @@ func (l *Login) Open() error {
 	return l.sameUser()
 }
 
-// Env is PAM's environment, sorted, as NAME=value.
+// Env is PAM's environment, sorted, as NAME=value; none of a login that is nil.
 func (l *Login) Env() ([]string, error) {
+	if l == nil {
+		return nil, nil
+	}
 	vars, err := l.tx.GetEnvList()
 	if err != nil {
 		return nil, &Error{Call: "getenvlist", Status: err}

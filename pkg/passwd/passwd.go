@@ -31,8 +31,11 @@ type Entry struct {
 // is a failure to find out.
 var ErrUnknown = errors.New("no such user")
 
-// maxBuffer bounds what one entry may need, in bytes.
-const maxBuffer = 1 << 20
+// What one entry may need at most, in bytes.
+const (
+	maxBuffer = 1 << 20
+	maxGroup  = 64 << 20
+)
 
 // Lookup returns the passwd entry of a user name.
 func Lookup(name string) (*Entry, error) {
@@ -41,9 +44,25 @@ func Lookup(name string) (*Entry, error) {
 	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
+	return lookup(func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int {
+		return C.getpwnam_r(cname, pw, buf, size, found)
+	})
+}
+
+// LookupID returns the passwd entry of a user ID.
+func LookupID(uid int) (*Entry, error) {
+	return lookup(func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int {
+		return C.getpwuid_r(C.uid_t(uid), pw, buf, size, found)
+	})
+}
+
+// A query asks NSS for an entry.
+type query func(pw *C.struct_passwd, buf *C.char, size C.size_t, found **C.struct_passwd) C.int
+
+func lookup(ask query) (*Entry, error) {
 	for size := 1 << 10; size <= maxBuffer; size *= 4 {
 		buf := C.malloc(C.size_t(size))
-		entry, err := lookup(cname, (*C.char)(buf), size)
+		entry, err := lookupIn(ask, (*C.char)(buf), size)
 		C.free(buf)
 		switch err {
 		case syscall.ERANGE: // a larger buffer, then
@@ -56,10 +75,10 @@ func Lookup(name string) (*Entry, error) {
 	return nil, fmt.Errorf("look up user: %w", syscall.ERANGE)
 }
 
-func lookup(name *C.char, buf *C.char, size int) (*Entry, error) {
+func lookupIn(ask query, buf *C.char, size int) (*Entry, error) {
 	var pw C.struct_passwd
 	var found *C.struct_passwd
-	switch e := syscall.Errno(C.getpwnam_r(name, &pw, buf, C.size_t(size), &found)); {
+	switch e := syscall.Errno(ask(&pw, buf, C.size_t(size), &found)); {
 	case found != nil:
 		return &Entry{
 			Name:  C.GoString(found.pw_name),
@@ -68,12 +87,48 @@ func lookup(name *C.char, buf *C.char, size int) (*Entry, error) {
 			Home:  C.GoString(found.pw_dir),
 			Shell: C.GoString(found.pw_shell),
 		}, nil
-	// getpwnam(3): these, too, mean that the name was not found.
-	case e == 0, e == syscall.ENOENT, e == syscall.ESRCH, e == syscall.EBADF, e == syscall.EPERM:
+	case notFound(e):
 		return nil, ErrUnknown
 	default:
 		return nil, e
 	}
+}
+
+// Group returns the id of a group.
+func Group(name string) (int, error) {
+	if strings.IndexByte(name, 0) >= 0 {
+		return 0, ErrUnknown
+	}
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	for size := 1 << 10; size <= maxGroup; size *= 4 { // a group has the names of all its members
+		var gr C.struct_group
+		var found *C.struct_group
+		buf := C.malloc(C.size_t(size))
+		e := syscall.Errno(C.getgrnam_r(cname, &gr, (*C.char)(buf), C.size_t(size), &found))
+		id := int(gr.gr_gid)
+		C.free(buf)
+		switch {
+		case found != nil:
+			return id, nil
+		case e == syscall.ERANGE:
+		case notFound(e):
+			return 0, ErrUnknown
+		default:
+			return 0, fmt.Errorf("look up group: %w", e)
+		}
+	}
+	return 0, fmt.Errorf("look up group: %w", syscall.ERANGE)
+}
+
+// notFound reports what getpwnam(3) and getgrnam(3) count as a name that is not
+// there.
+func notFound(e syscall.Errno) bool {
+	switch e {
+	case 0, syscall.ENOENT, syscall.ESRCH, syscall.EBADF, syscall.EPERM:
+		return true
+	}
+	return false
 }
 
 // Groups returns the user's group ids, the primary one among them, as

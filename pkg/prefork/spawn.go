@@ -48,7 +48,11 @@ func (s *Supervisor) accept(listener int) {
 	case drop:
 		return
 	}
-	h, err := s.start(argv, []int{fd, fd, -1})
+	fds := []int{fd, fd, -1}
+	if s.Secret > 0 {
+		fds = append(fds, s.Secret)
+	}
+	h, err := s.start(argv, fds)
 	if err != nil {
 		s.logf("%v", err)
 		s.backOff()

@@ -26,6 +26,7 @@ type Supervisor struct {
 	Warm      []string // argv of a handler that uses NewWorker
 	Path      string   // of the handlers' executable
 	Stderr    int      // descriptor, the handlers' descriptor 2
+	Secret    int      // descriptor 3 of the handlers of Cold; 0: none
 	Log       io.Writer
 	AsNobody  func(f func()) // calls f with ids that no account has: a command's socket must not be root's
 

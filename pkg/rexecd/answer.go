@@ -38,6 +38,7 @@ func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) 
 	} else {
 		a.charge(r.offence)
 	}
+	a.step("answer %q", r.public)
 	c.stderr.Close()
 	sendLine(c.primary, r.public)
 }

@@ -7,7 +7,10 @@ import (
 
 	"net/netip"
 
+	"golang.org/x/sys/unix"
+
 	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
 	"rexecd/pkg/penalty"
 )
 
@@ -17,6 +20,7 @@ type attempt struct {
 	log       *audit.Log
 	penalties *penalty.Table // nil: nobody is penalised
 	peer      netip.AddrPort
+	session   string // a random name of this connection, in each of its records
 
 	began time.Time
 	asked time.Time // when the request was complete; zero before
@@ -24,8 +28,35 @@ type attempt struct {
 	claimed       string // the user name as it was sent
 	account       string // the account's own, once known
 	invalid       bool   // no account has the claimed name
+	traced        bool   // each step goes to the log
+	guest         bool   // let in without a password
 	authenticated bool
 	command       string // empty unless it is to be logged
+	rule          string // that allowed the session; empty without rules
+}
+
+// newAttempt begins the record of a connection.
+func (s *Server) newAttempt(conn *inetd.Conn) *attempt {
+	a := &attempt{log: s.Log, peer: conn.Peer, session: sessionID(), began: time.Now()}
+	a.traced = within(s.Config.Trace, conn.Peer.Addr())
+	a.step("connection to %v", conn.Local)
+	return a
+}
+
+// step notes a step of the protocol for the log, where the peer is one that is to be
+// traced. No password is ever an argument.
+func (a *attempt) step(format string, args ...any) {
+	if a.traced {
+		a.write(audit.Event{Kind: audit.Trace, Duration: time.Since(a.began), Reason: fmt.Errorf(format, args...)})
+	}
+}
+
+// sessionID is 128 random bits: the number of a process, or of the peer's port, is
+// soon another's.
+func sessionID() string {
+	var b [16]byte
+	unix.Getrandom(b[:], 0)
+	return fmt.Sprintf("%x", b)
 }
 
 // identified notes who the peer claims to be.
@@ -38,11 +69,13 @@ func (a *attempt) identified(id *identity) {
 
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
-	e.Peer, e.User, e.Account, e.Invalid = a.peer, a.claimed, a.account, a.invalid
+	e.Session, e.Peer, e.User, e.Account, e.Invalid = a.session, a.peer, a.claimed, a.account, a.invalid
+	e.Guest = a.guest
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command
 	}
+	e.Rule = a.rule
 	a.log.Write(e)
 }
 

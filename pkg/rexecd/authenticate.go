@@ -12,8 +12,15 @@ import (
 // returns their account. Whatever is refused here is refused along the same
 // road, with the same bytes: the stack runs for an unknown name and for root as
 // it does for a wrong password, only with another password.
-func (s *Server) authenticate(tx *login.Login, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
+func (s *Server) authenticate(user *userSession, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
 	defer req.Wipe()
+	if s.Config.Single != nil {
+		return s.recognise(req, a)
+	}
+	if s.Config.Guests.welcomes(req, a.peer.Addr()) {
+		return s.admitGuest(user, req.User, a, grace)
+	}
+	tx := user.tx
 	id := s.identify(req.User, len(req.Password) == 0, grace)
 	a.identified(id)
 	if err := a.checkSource(); err != nil {
@@ -37,6 +44,7 @@ func (s *Server) authenticate(tx *login.Login, req *wire.Request, a *attempt, gr
 		return nil, badLogin(waits.(*refusal).reason) // a right guess among many at once
 	}
 	a.authenticated = true
+	a.step("PAM has authenticated %q", id.nameForPAM())
 	return s.authorize(tx, id, a, grace)
 }
 
@@ -47,7 +55,7 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 		return nil, accountRefusal(err)
 	}
 	if id.account == nil { // PAM may have made the account
-		account, err := lookup(id.claimed, grace)
+		account, err := s.lookup(id.claimed, grace)
 		switch {
 		case errors.Is(err, passwd.ErrUnknown):
 			return nil, closedAccount(err)
@@ -61,6 +69,7 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 	if err := s.checkAccount(id.account); err != nil {
 		return nil, closedAccount(err)
 	}
+	a.step("the account %q, user ID %d, may come in", id.account.Name, id.account.UID)
 	return id.account, nil
 }
 
@@ -70,11 +79,11 @@ func (s *Server) authorize(tx *login.Login, id *identity, a *attempt, grace *dea
 func (id *identity) sameAccount(name string) error {
 	account, err := id.account, error(nil)
 	if account == nil { // the module may have made it
-		if account, err = passwd.Lookup(id.claimed); err != nil {
+		if account, err = id.names.find(id.claimed); err != nil {
 			return err
 		}
 	}
-	other, err := passwd.Lookup(name)
+	other, err := id.names.find(name)
 	switch {
 	case err != nil:
 		return err

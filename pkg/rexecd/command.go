@@ -3,10 +3,12 @@ package rexecd
 import (
 	"errors"
 	"fmt"
-	"path"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
@@ -36,37 +38,34 @@ func (c *connections) close() {
 	}
 }
 
-// start starts the user's shell on the connections themselves.
+// start starts the user's shell, or what the rule demands, on the connections
+// themselves.
 func (s *Server) start(
-	command string, account *passwd.Entry, user *userSession, c *connections, grace *deadline,
+	r *ruling, account *passwd.Entry, user *userSession, c *connections, grace *deadline,
 ) (*session.Process, error) {
-	shell := account.Shell
-	if shell == "" {
-		shell = "/bin/sh"
-	}
-	name := path.Base(shell)
-	if s.Config.LoginShell {
-		name = "-" + name
-	}
 	pamEnv, err := user.tx.Env()
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	peer, local := c.primary.Peer, c.primary.Local
 	client := peer.Addr().String() + " " + strconv.Itoa(int(peer.Port())) + " " + strconv.Itoa(int(local.Port()))
-	process, err := session.Start(&session.Command{
-		Shell: shell, Argv: []string{name, "-c", command}, Home: account.Home,
-		Env: session.Environment(
-			session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv),
-		UID: account.UID, GID: account.GID, ChangeIdentity: asRoot,
-		Streams: session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()},
-	})
+	program := r.program(account, client, pamEnv)
+	program.Streams = session.Streams{In: c.primary.Fd(), Out: c.primary.Fd(), Err: c.forErrors().Fd()}
+	if r.NoInput {
+		null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, unavailable(&os.PathError{Op: "open", Path: os.DevNull, Err: err})
+		}
+		defer unix.Close(null)
+		program.Streams.In = null
+	}
+	process, err := session.Start(program)
 	user.limits.Restore() // the command has inherited the session's
 	if over := grace.over("the start of the shell"); err != nil && over != nil {
 		return nil, over
 	}
 	if err != nil {
-		return nil, startRefusal(err, shell, account, c)
+		return nil, startRefusal(err, r.name(program), account, c)
 	}
 	return process, nil
 }
@@ -92,27 +91,33 @@ func startRefusal(err error, shell string, account *passwd.Entry, c *connections
 }
 
 // attend stays with the command until it ends.
-func (s *Server) attend(p *session.Process, user *userSession, c *connections, a *attempt) {
+func (s *Server) attend(p *session.Process, r *ruling, user *userSession, c *connections, a *attempt) {
 	if s.Config.KeepCapabilities != nil && asRoot { // the command has its own by now
 		if err := session.CutCapabilities(*s.Config.KeepCapabilities); err != nil {
 			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
 		}
 	}
-	watch := session.Attention{Stop: user.stop, Primary: c.primary.Fd(), HangUp: s.Config.OnDisconnect == Hangup}
+	watch := session.Attention{Stop: user.stop, Primary: c.primary.Fd(), HangUp: r.onDisconnect == Hangup, Limit: r.TimeLimit}
 	if c.stderr != nil {
 		watch.Stderr, watch.StderrEnded = c.stderr.Fd(), c.stderr.Ended
 	}
+	a.step("the command runs")
 	status, err := p.Attend(watch)
 	ended := time.Since(a.began)
+	if status.Limited {
+		err = errors.Join(err, fmt.Errorf("time_limit of %v reached", r.TimeLimit))
+	}
 	// A client does not wait for PAM, nor the session's end for a client that reads
 	// slowly, or for a system call that the user keeps from returning.
-	release := inetd.Release{Shutdown: s.Config.OnExit == Shutdown, Stop: user.stop.Fd(),
-		Stopped: user.stop.Requested()}
+	release := inetd.Release{Shutdown: r.onExit == Shutdown, DropInput: r.NoInput,
+		Stop: user.stop.Fd(), Stopped: user.stop.Requested()}
 	release.Begin(c.primary, c.stderr)
 	err = errors.Join(err, user.close())
+	used := status.Usage
 	a.write(audit.Event{Kind: audit.Closed, Exit: status.Exit, Signal: status.Signal, Unknown: status.Unknown,
-		Duration: ended, Reason: err})
+		Duration: ended, CPU: used.User + used.System, Peak: used.MaxRSS, Reason: err})
 	release.Finish()
+	a.step("the connections are released")
 }
 
 // cause is the system's own error at the bottom of err, in the words of

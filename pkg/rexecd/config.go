@@ -1,10 +1,13 @@
 package rexecd
 
 import (
+	"net/netip"
 	"time"
 
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
+	"rexecd/pkg/places"
+	"rexecd/pkg/policy"
 	"rexecd/pkg/session"
 	"rexecd/pkg/settings"
 )
@@ -16,6 +19,7 @@ type Config struct {
 	Grace        time.Duration // from the start to the command
 	RefusalDelay time.Duration // from the complete request to the answer, for a refused login
 
+	Names               Names
 	PermitRoot          bool
 	PermitEmptyPassword bool
 	LogCommand          bool
@@ -26,6 +30,12 @@ type Config struct {
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
 
+	Sessions         Sessions
+	Single           *Single // the only user whom this server knows; nil: PAM is asked
+	Guests           Guests
+	Trace            []netip.Prefix // peers whose every step goes to the log
+	Exit             Exit
+	Rules            policy.Rules          // of who may run what; none: everybody anything
 	Penalties        *penalty.Table        // nil: nobody is penalised
 	KeepCapabilities *session.Capabilities // while the command runs and the session is closed; nil: all
 }
@@ -74,6 +84,7 @@ func NewConfig(set *settings.Server) Config {
 		PAM:                 login.Config{Service: "rexec"}, // /etc/pam.d/rexec, as everywhere
 		Grace:               set.Grace,
 		RefusalDelay:        set.RefusalDelay,
+		Names:               Names{Fold: set.FoldUser, Domain: set.DomainUser},
 		PermitRoot:          set.PermitRoot,
 		PermitEmptyPassword: set.PermitEmptyPassword,
 		LogCommand:          set.LogCommand,
@@ -81,6 +92,10 @@ func NewConfig(set *settings.Server) Config {
 		Stderr:              Stderr{Allow: set.Stderr.Allow, MinPort: set.Stderr.MinPort, OwnHost: set.Stderr.OwnHost},
 		KeepAlive:           KeepAlive{On: set.KeepAlive.Enabled, Idle: set.KeepAlive.Idle},
 	}
+	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
+	c.Guests = Guests{Name: set.Guest.Name, Accounts: set.Guest.Accounts, From: set.Guest.From, PasswordAccounts: set.Guest.PermitPasswordAccounts}
+	c.Trace = set.Trace
+	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup
 	}

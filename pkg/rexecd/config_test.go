@@ -8,6 +8,7 @@ import (
 
 	"rexecd/pkg/login"
 	"rexecd/pkg/penalty"
+	"rexecd/pkg/places"
 	"rexecd/pkg/session"
 	"rexecd/pkg/settings"
 )
@@ -25,6 +26,9 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		Stderr:       settings.Stderr{Allow: true, MinPort: 7, OwnHost: true},
 		KeepAlive:    settings.KeepAlive{Enabled: true, Idle: time.Minute},
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
+		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x", Trace: two,
+		Guest: settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
+		Rules: []settings.Rule{{}}, Tests: []settings.Test{{}}, // rules.New is what they mean
 		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4,
 			Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
 	}
@@ -36,12 +40,14 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
 		Stderr: Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: KeepAlive{On: true, Idle: time.Minute},
 		OnDisconnect: Hangup, OnExit: Shutdown, KeepCapabilities: &keep, Penalties: table,
+		Names: Names{Fold: true, Domain: "%u@d"}, Sessions: Sessions{Dir: places.Dir, Most: 8, PerUser: 9}, Exit: Exit{Program: "/e", User: "x"}, Trace: two,
+		Guests: Guests{Name: "g", Accounts: []string{"a"}, From: one, PasswordAccounts: true},
 	}
 	if got := NewConfig(set); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, penalties %+v; want %+v, %+v", got, got.Penalties, want, want.Penalties)
 	}
 	// Nothing is left out above, so that a new setting cannot be forgotten here.
-	for _, v := range []reflect.Value{reflect.ValueOf(*set), reflect.ValueOf(set.Penalties),
+	for _, v := range []reflect.Value{reflect.ValueOf(*set), reflect.ValueOf(set.Penalties), reflect.ValueOf(set.Guest),
 		reflect.ValueOf(set.Stderr), reflect.ValueOf(set.KeepAlive)} {
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {

@@ -17,6 +17,7 @@ type identity struct {
 	account *passwd.Entry // nil where the name service knows nobody of that name
 	invalid bool          // nobody, or no account can have the name
 	barred  error         // why nobody is let in by this name, whatever PAM decides
+	names   Names
 }
 
 // nameForPAM is the account's own name where there is one, as login(1) and sshd
@@ -34,12 +35,12 @@ func (id *identity) nameForPAM() string {
 
 // identify looks at the name before PAM does.
 func (s *Server) identify(claimed string, emptyPassword bool, grace *deadline) *identity {
-	id := &identity{claimed: claimed}
+	id := &identity{claimed: claimed, names: s.Config.Names}
 	if !validName(claimed) {
 		id.invalid, id.barred = true, errors.New("no account can have this name")
 		return id
 	}
-	account, err := lookup(claimed, grace)
+	account, err := s.lookup(claimed, grace)
 	switch {
 	case errors.Is(err, passwd.ErrUnknown):
 		id.invalid = true
@@ -53,9 +54,9 @@ func (s *Server) identify(claimed string, emptyPassword bool, grace *deadline) *
 }
 
 // lookup asks NSS, which may ask a directory server that does not answer.
-func lookup(name string, grace *deadline) (account *passwd.Entry, err error) {
+func (s *Server) lookup(claimed string, grace *deadline) (account *passwd.Entry, err error) {
 	err = grace.during("the user database", func() error {
-		account, err = passwd.Lookup(name)
+		account, err = s.Config.Names.find(claimed)
 		return err
 	})
 	return account, err

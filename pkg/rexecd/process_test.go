@@ -16,6 +16,7 @@ import (
 
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
+	"rexecd/pkg/policy"
 )
 
 // Serve belongs to a process of its own, whose first thread it runs on: the test
@@ -37,6 +38,9 @@ func TestMain(m *testing.M) {
 func serveAlone(config string) int {
 	var s Server
 	if err := json.Unmarshal([]byte(config), &s.Config); err != nil {
+		return 3
+	}
+	if _, err := policy.Compile(s.Config.Rules); err != nil {
 		return 3
 	}
 	if os.Getenv("REXECD_TEST_TEXTS") != "" {

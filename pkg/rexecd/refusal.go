@@ -17,7 +17,7 @@ type texts struct {
 	loginIncorrect, passwordExpired, accountExpired       string
 	tryAgain, tooManyFailed, tooManyOpen                  string
 	portNotPermitted, stderrNotPermitted, stderrUnreached string
-	noHome                                                string
+	noHome, permissionDenied                              string
 }
 
 // Scanners take a line without "incorrect", "failed", "denied", "invalid" or
@@ -33,6 +33,7 @@ var diagnostics = texts{
 	stderrNotPermitted: "stderr connections are not permitted here",
 	stderrUnreached:    "cannot connect to stderr port %d: %s",
 	noHome:             "No remote directory.",
+	permissionDenied:   "Permission denied.",
 }
 
 // A refusal is why there is no command: the public line, which tells a peer no

@@ -44,7 +44,8 @@ func (s *Server) Preload() (*login.Login, error) {
 func (s *Server) Serve(conn *inetd.Conn, tx *login.Login) {
 	c := &connections{primary: conn}
 	defer c.close()
-	a := &attempt{log: s.Log, penalties: s.Config.Penalties, peer: conn.Peer, began: time.Now()}
+	a := s.newAttempt(conn)
+	a.penalties = s.Config.Penalties
 	grace := s.startGrace(c, a)
 	defer grace.stop()
 	if err := s.serve(c, tx, a, grace); err != nil {
@@ -58,7 +59,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
-	port, err := s.readPort(c.primary, grace) // 2
+	port, err := s.readPort(c.primary, a, grace) // 2
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	if tx == nil { // of 5: PAM loads its modules while the request is on its way
+	if tx == nil && s.Config.Single == nil { // of 5: PAM loads its modules while the request is on its way
 		if tx, err = login.Start(s.Config.PAM); err != nil {
 			return fault(err)
 		}
@@ -77,28 +78,38 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	account, err := s.authenticate(tx, request, a, grace) // 5: every refusal takes the same road
+	account, err := s.authenticate(user, request, a, grace) // 5: every refusal takes the same road
 	if err != nil {
 		return err
 	}
 	if s.Title != nil {
 		s.Title(title(account.Name, c.primary.Peer.Addr()))
 	}
+	ruling, err := s.decide(request.Command, account, user, c.primary, grace) // 5: may this user run this, from there?
+	if err != nil {
+		return err
+	}
+	if err := user.takePlaces(account, ruling); err != nil { // 5: not more commands at once than permitted
+		return err
+	}
+	if err := s.askExit(ruling, account, c.primary, a, grace); err != nil { // 5: a program of the administrator's
+		return err
+	}
 	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}
-	command, err := s.start(request.Command, account, user, c, grace) // 6 to 8: identity, status byte, shell
+	command, err := s.start(ruling, account, user, c, grace) // 6 to 8: identity, status byte, shell
 	if err != nil {
 		return err
 	}
 	grace.stop()
 	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
-	s.attend(command, user, c, a)              // 9
+	s.attend(command, ruling, user, c, a)      // 9
 	return nil
 }
 
 // readPort reads the port of the client's stderr connection; 0: none.
-func (s *Server) readPort(conn *inetd.Conn, grace *deadline) (int, error) {
+func (s *Server) readPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
 	port, err := wire.ReadPort(conn)
 	var bad *wire.PortError
 	switch {
@@ -110,6 +121,7 @@ func (s *Server) readPort(conn *inetd.Conn, grace *deadline) (int, error) {
 		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port),
 			fmt.Errorf("stderr port %d is below stderr_min_port %d", port, s.Config.Stderr.MinPort))
 	}
+	a.step("stderr port %d", port)
 	return port, nil
 }
 
@@ -160,8 +172,7 @@ func (s *Server) dialFirst(c *connections, refusal error) error {
 func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	a := &attempt{log: s.Log, peer: conn.Peer}
-	s.refuse(c, a, nil, s.dialFirst(c, refusal))
+	s.refuse(c, s.newAttempt(conn), nil, s.dialFirst(c, refusal))
 }
 
 // readRequest reads who asks for what.
@@ -176,6 +187,7 @@ func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wi
 		return nil, readFailed(grace, err)
 	}
 	a.asked = time.Now()
+	a.step("request of %d bytes for user %q", len(request.Command), request.User)
 	if s.Config.LogCommand {
 		a.command = request.Command
 	}

@@ -162,7 +162,7 @@ func TestSessionFromTheFirstByteToTheLast(t *testing.T) {
 				command = `: command "cat; echo err >&2; exit 3"`
 			}
 			if len(lines) != 2 || lines[0] != "Accepted password for "+me(t)+" FROM"+command ||
-				!regexp.MustCompile(`^Session closed for `+me(t)+` FROM: exit status 3 after \d+\.\ds$`).MatchString(lines[1]) {
+				!regexp.MustCompile(`^Session closed for `+me(t)+` FROM: exit status 3 after \d+\.\ds, cpu \d+\.\ds, \d+ MB$`).MatchString(lines[1]) {
 				t.Errorf("log:\n%s", strings.Join(lines, "\n"))
 			}
 		})

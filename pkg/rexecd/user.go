@@ -7,6 +7,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/login"
 	"rexecd/pkg/passwd"
+	"rexecd/pkg/places"
 	"rexecd/pkg/session"
 )
 
@@ -18,6 +19,9 @@ type userSession struct {
 
 	stop   *session.Stop
 	limits session.Limits // this process's own, before the session's
+	places []*places.Place
+
+	noInput bool // the command's stdin is at its end
 }
 
 // open gives the process the user's groups, and the user a session.
@@ -43,10 +47,12 @@ func (u *userSession) open(account *passwd.Entry, grace *deadline) error {
 	if err := grace.during("pam_open_session", u.tx.Open); err != nil {
 		return sessionRefusal(err)
 	}
+	u.attempt.step("PAM has opened the session")
 	return nil
 }
 
-// close closes the session, if one was opened, and ends the PAM transaction.
+// close closes the session, if one was opened, ends the PAM transaction, and gives
+// the places up.
 // Closing again does nothing. A module that hangs here has the grace time once
 // more: nobody waits for it any longer but this process.
 func (u *userSession) close() error {
@@ -56,7 +62,11 @@ func (u *userSession) close() error {
 		u.server.Exit(1)
 	})
 	defer hung.Stop()
-	if err := u.tx.Close(); err != nil {
+	err := u.tx.Close()
+	for _, place := range u.places {
+		place.Release() // not with the process, which stays until the peer has read all
+	}
+	if err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}
 	return nil

@@ -26,7 +26,13 @@ type Attention struct {
 	// there is one connection only, keepalive probes find out within about a minute
 	// from the end of the input on.
 	HangUp bool
+	// Limit, unless 0, is how long the command may run: then its process group is sent
+	// SIGTERM, and SIGKILL ten seconds later, or once the command itself has ended.
+	Limit time.Duration
 }
+
+// limitPatience is how long a command has to end when its time is over.
+const limitPatience = 10 * time.Second
 
 // patience is how long the command is given to end when this process is asked to stop.
 const patience = 2 * time.Second
@@ -49,6 +55,8 @@ type watch struct {
 	fds      [polls]unix.PollFd
 	until    time.Time // when waiting ends after a stop; zero before
 	again    time.Time // when the asker may be asked again; zero at any time
+	limit    time.Time // when the command's time is over; zero: never
+	limited  bool      // it was, and SIGTERM has been sent
 	asker    asker
 	presence presence
 }
@@ -59,6 +67,9 @@ type watch struct {
 // Nothing that it calls on this thread can be delayed by the peer or the user.
 func (p *Process) Attend(a Attention) (Status, error) {
 	w := &watch{Process: p, Attention: a}
+	if a.Limit > 0 {
+		w.limit = time.Now().Add(a.Limit)
+	}
 	defer w.asker.close()
 	w.fds = [polls]unix.PollFd{
 		pollEnd:     {Fd: int32(p.pidfd), Events: unix.POLLIN},
@@ -91,8 +102,14 @@ func (p *Process) Attend(a Attention) (Status, error) {
 			return Status{Exit: -1}, os.NewSyscallError("poll", err)
 		}
 		if w.fds[pollEnd].Revents != 0 {
-			return p.reap(a.Stop, w.until)
+			if w.limited { // while the zombie keeps the group's number
+				unix.Kill(-p.pid, unix.SIGKILL)
+			}
+			status, err := p.reap(a.Stop, w.until)
+			status.Limited = w.limited
+			return status, err
 		}
+		w.enforceLimit()
 		if w.fds[pollStop].Revents != 0 {
 			w.fds[pollStop].Fd, w.until = -1, time.Now().Add(patience)
 			unix.Kill(-p.pid, a.Stop.signal())
@@ -108,7 +125,7 @@ func (w *watch) timeout(first bool) int {
 		return 0 // to see what was there before
 	}
 	next := -1
-	for _, t := range []time.Time{w.until, w.again} {
+	for _, t := range []time.Time{w.until, w.again, w.limit} {
 		if t.IsZero() {
 			continue
 		}
@@ -118,6 +135,21 @@ func (w *watch) timeout(first bool) int {
 		}
 	}
 	return next
+}
+
+// enforceLimit ends a command whose time is over. The signals are root's own: no
+// program that the command has become by a set-user-ID bit is exempt.
+func (w *watch) enforceLimit() {
+	if w.limit.IsZero() || time.Now().Before(w.limit) {
+		return
+	}
+	signal := unix.SIGTERM
+	if w.limited {
+		signal, w.limit = unix.SIGKILL, time.Time{}
+	} else {
+		w.limited, w.limit = true, w.limit.Add(limitPatience)
+	}
+	unix.Kill(-w.pid, signal)
 }
 
 // signalPause is how long a signal is paid for: 10,000 in a second are more than

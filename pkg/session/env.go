@@ -1,6 +1,10 @@
 package session
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // Default search paths, as Debian's login.defs(5) has them; PAM may set another.
 const (
@@ -41,13 +45,49 @@ func Environment(u User, client string, pam []string) []string {
 	return env
 }
 
+// With adds variables to an environment, those of names in place of what is there.
+func With(env []string, more map[string]string) []string {
+	for _, name := range slices.Sorted(maps.Keys(more)) {
+		v := name + "=" + more[name]
+		if i := slices.IndexFunc(env, func(old string) bool { return strings.HasPrefix(old, name+"=") }); i >= 0 {
+			env[i] = v
+		} else {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// Path returns the paths at which the environment's PATH has a program, in its
+// order. A name with a slash is a path already, from the home directory if it does
+// not say; what PATH has that is not absolute is passed over.
+func Path(env []string, home, program string) []string {
+	if strings.Contains(program, "/") {
+		if !strings.HasPrefix(program, "/") {
+			program = home + "/" + program
+		}
+		return []string{program}
+	}
+	var paths []string
+	for _, v := range env {
+		if list, ok := strings.CutPrefix(v, "PATH="); ok {
+			for dir := range strings.SplitSeq(list, ":") {
+				if strings.HasPrefix(dir, "/") {
+					paths = append(paths, strings.TrimRight(dir, "/")+"/"+program)
+				}
+			}
+		}
+	}
+	return paths
+}
+
 // settable reports whether PAM may set a variable. It may not change who the user
 // is, and not what makes the loader or a shell run other code before the
 // command.
 func settable(name string) bool {
 	switch name {
-	case "", "HOME", "SHELL", "USER", "LOGNAME", "REXEC_CLIENT", "IFS", "BASH_ENV", "ENV":
+	case "", "HOME", "SHELL", "USER", "LOGNAME", "IFS", "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PS4":
 		return false
 	}
-	return !strings.HasPrefix(name, "LD_")
+	return !strings.HasPrefix(name, "LD_") && !strings.HasPrefix(name, "BASH_FUNC_") && !strings.HasPrefix(name, "REXEC_")
 }

@@ -17,6 +17,7 @@ type Status struct {
 	Signal  syscall.Signal // that killed it, 0 if none did
 	Stopped bool           // this process was asked to stop, and the command had not ended soon after
 	Unknown bool           // it has ended, and another process keeps how to itself
+	Limited bool           // its time was over before it ended
 	Usage   Usage
 }
 

@@ -27,6 +27,7 @@
 #ifdef SYS_setresuid32
 #define SETRESUID SYS_setresuid32
 #define SETRESGID SYS_setresgid32
+#define SETGROUPS SYS_setgroups32
 #define SETUID SYS_setuid32
 #define SETGID SYS_setgid32
 #define GETRESUID SYS_getresuid32
@@ -34,6 +35,7 @@
 #else
 #define SETRESUID SYS_setresuid
 #define SETRESGID SYS_setresgid
+#define SETGROUPS SYS_setgroups
 #define SETUID SYS_setuid
 #define SETGID SYS_setgid
 #define GETRESUID SYS_getresuid
@@ -62,13 +64,15 @@ static void default_signals(void)
 			syscall(SYS_rt_sigaction, sig, &dfl, NULL, SIGSET_BYTES);
 }
 
-/* Becomes the user for good. The groups are the parent's own, set before
- * pam_group could add to them, and are inherited: no setgroups here. */
+/* Becomes the user for good. The command's groups are the parent's own, set before
+ * pam_group could add to them, and are inherited; another program is given its. */
 static int take_identity(const struct start *s)
 {
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid;
 
+	if (s->groups != NULL && syscall(SETGROUPS, s->ngroups, s->groups) != 0)
+		return -1;
 	if (syscall(SETRESGID, s->gid, s->gid, s->gid) != 0)
 		return -1;
 	if (syscall(SETRESUID, s->uid, s->uid, s->uid) != 0)
@@ -100,6 +104,24 @@ static void close_rest(void)
 			close(fd);
 }
 
+/* As execvp(3) goes through PATH, with the user's rights: a program that may not be
+ * executed does not hide a later one, but is what is reported if there is none. */
+static void execute(const struct start *s)
+{
+	char *const *next = s->others;
+	int denied = 0;
+
+	for (const char *path = s->shell; path != NULL; path = next != NULL ? *next++ : NULL) {
+		execve(path, s->argv, s->envp);
+		if (errno == EACCES)
+			denied = 1;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return;
+	}
+	if (denied)
+		errno = EACCES;
+}
+
 static void fail(struct start *s)
 {
 	s->error = errno;
@@ -118,6 +140,9 @@ static int child(void *arg)
 	s->stage = STAGE_IDENTITY;
 	if (s->change_identity && take_identity(s) != 0)
 		fail(s);
+	/* After the change of ids, which takes it off. */
+	if (s->guarded && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+		fail(s);
 	s->stage = STAGE_HOME;
 	if (chdir(s->home) != 0)
 		fail(s);
@@ -127,13 +152,13 @@ static int child(void *arg)
 	close_rest();
 	/* The status byte: after everything that can still be refused, before anything
 	 * the command can send. A peer that is gone already does not keep the command
-	 * from running: it would not a moment later either. */
+	 * from running: it would not a moment later either. To a pipe nothing is sent. */
 	s->stage = STAGE_SHELL;
 	(void)send(1, "", 1, MSG_NOSIGNAL);
 	memset(&none, 0, sizeof none);
 	/* Last: from here on a signal may end the child. */
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, SIGSET_BYTES);
-	execve(s->shell, s->argv, s->envp);
+	execute(s);
 	fail(s);
 	return 0;
 }

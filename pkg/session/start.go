@@ -21,12 +21,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Command is a shell to be started.
+// A Command is a shell to be started, or another program.
 type Command struct {
-	Shell string   // path
-	Argv  []string // NUL-free
-	Env   []string // NAME=value, NUL-free
-	Home  string
+	Shell  string   // path
+	Others []string // paths to try in turn where Shell is not there
+	Argv   []string // NUL-free
+	Env    []string // NAME=value, NUL-free
+	Home   string
 
 	UID, GID       int
 	ChangeIdentity bool // false only without root: then the process is the user already
@@ -119,14 +120,27 @@ func Start(c *Command) (*Process, error) {
 			return nil, err
 		}
 	}
+	return launch(c, nil, false)
+}
+
+// launch starts a command, or a program with groups of its own that is to end with
+// this process.
+func launch(c *Command, groups []int, guarded bool) (*Process, error) {
 	s := (*C.struct_start)(C.calloc(1, C.sizeof_struct_start))
 	defer C.free(unsafe.Pointer(s))
 	var free func()
-	s.shell, s.home, s.argv, s.envp, free = cStrings(c)
+	s.shell, s.home, s.others, s.argv, s.envp, free = cStrings(c)
 	defer free()
 	s.uid, s.gid = C.uid_t(c.UID), C.gid_t(c.GID)
 	if c.ChangeIdentity {
 		s.change_identity = 1
+	}
+	if c.ChangeIdentity && guarded {
+		s.groups, s.ngroups = cGroups(groups), C.size_t(len(groups))
+		defer C.free(unsafe.Pointer(s.groups))
+	}
+	if guarded {
+		s.guarded = 1
 	}
 	s.in, s.out, s.err = C.int(c.Streams.In), C.int(c.Streams.Out), C.int(c.Streams.Err)
 
@@ -159,8 +173,17 @@ func Abort() bool {
 	return s != nil && s.pid > 0 && unix.Kill(int(s.pid), unix.SIGKILL) == nil
 }
 
+// cGroups copies a list of groups out of Go's reach.
+func cGroups(groups []int) *C.gid_t {
+	list := (*C.gid_t)(C.calloc(C.size_t(len(groups)+1), C.sizeof_gid_t)) // one more, so that it is not null
+	for i, g := range groups {
+		unsafe.Slice(list, len(groups)+1)[i] = C.gid_t(g)
+	}
+	return list
+}
+
 // cStrings copies what the child needs out of Go's reach.
-func cStrings(c *Command) (shell, home *C.char, argv, envp **C.char, free func()) {
+func cStrings(c *Command) (shell, home *C.char, others, argv, envp **C.char, free func()) {
 	var all []unsafe.Pointer
 	str := func(s string) *C.char {
 		p := C.CString(s)
@@ -175,8 +198,8 @@ func cStrings(c *Command) (shell, home *C.char, argv, envp **C.char, free func()
 		}
 		return v
 	}
-	shell, home, argv, envp = str(c.Shell), str(c.Home), vector(c.Argv), vector(c.Env)
-	return shell, home, argv, envp, func() {
+	shell, home, others, argv, envp = str(c.Shell), str(c.Home), vector(c.Others), vector(c.Argv), vector(c.Env)
+	return shell, home, others, argv, envp, func() {
 		for _, p := range all {
 			C.free(p)
 		}

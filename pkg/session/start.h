@@ -8,11 +8,15 @@ enum stage { STAGE_FORK, STAGE_SESSION, STAGE_IDENTITY, STAGE_HOME, STAGE_DESCRI
 
 struct start {
 	const char *shell, *home;
+	char *const *others; /* paths to try in turn where shell is not there; NULL: none */
 	char *const *argv;
 	char *const *envp;
 	int change_identity; /* take uid and gid; without root there is nothing to take */
 	uid_t uid;
 	gid_t gid;
+	const gid_t *groups; /* the supplementary groups; NULL leaves the parent's */
+	size_t ngroups;
+	int guarded;	  /* ends with the parent */
 	int in, out, err; /* become descriptors 0, 1 and 2 */
 
 	/* Written by the child, read by the parent, which sleeps meanwhile. */

@@ -91,7 +91,7 @@ func (c *Client) keys() table {
 		{name: "stderr_from", value: fromValue{&c.StderrFrom}},
 		{name: "stderr_ports", value: portsValue{&c.StderrPorts}},
 		{name: "stderr_timeout", value: limit(&c.StderrTimeout)},
-		{name: "host", table: table{{each: c.host}}},
+		{name: "host", table: table{{each: func(name string) key { return key{table: c.host(name)} }}}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -121,7 +122,7 @@ func (d *decoder) enter(here place, part *unstable.Node, way how) (place, error)
 	path := there.path
 	if way == byList {
 		if def.count++; def.count == 1 {
-			k.list.reset()
+			d.reset(here, k)
 		}
 		def.latest = k.list.next()
 	}
@@ -129,7 +130,10 @@ func (d *decoder) enter(here place, part *unstable.Node, way how) (place, error)
 		if there.table = def.latest; there.table == nil {
 			return here, d.errorf(offset, "%s = a table: must be a list of tables, [[%[1]s]]", here.name+name)
 		}
-		there.path = here.path + name + "[" + strconv.Itoa(def.count) + "]."
+		element := here.path + name + "[" + strconv.Itoa(def.count) + "]"
+		if there.path = element + "."; way == byList {
+			d.origins[element] = d.origin(offset)
+		}
 	}
 	d.seen[path] = def
 	return there, nil
@@ -166,9 +170,18 @@ func (d *decoder) assign(here place, n *unstable.Node) error {
 		}
 		return d.errorf(d.offset(wrong, part), "%s = %s: must be %s", here.name+name, shown, k.value.allowed())
 	}
-	line, column := d.position(offset)
-	d.origins[here.name+name] = Origin{d.file, line, column}
+	d.origins[path] = d.origin(offset)
 	return nil
+}
+
+// reset empties a list, whose elements an earlier file may have set.
+func (d *decoder) reset(here place, k *key) {
+	k.list.reset()
+	for path := range d.origins {
+		if strings.HasPrefix(path, here.path+k.name+"[") {
+			delete(d.origins, path)
+		}
+	}
 }
 
 // assignTable takes a table in braces, or a list of them.
@@ -187,7 +200,7 @@ func (d *decoder) assignTable(here place, k *key, n, part *unstable.Node) error 
 	if def, defined := d.seen[path]; defined {
 		return d.twice(int(part.Raw.Offset), here.name+k.name, def)
 	}
-	k.list.reset()
+	d.reset(here, k)
 	for all := v.Children(); all.Next(); {
 		e := all.Node()
 		if e.Kind != unstable.InlineTable {

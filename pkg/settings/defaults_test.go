@@ -48,9 +48,9 @@ func TestTheShippedFileShowsEverySettingWithItsDefault(t *testing.T) {
 
 func TestTheServersManualHasEverySettingWithItsDefault(t *testing.T) {
 	text := readText(t, "../../cmd/rexecd/rexecd.toml.5")
-	top, penalties, _ := strings.Cut(text, ".Cm [penalties]")
+	text = regexp.MustCompile(`(?m)^\.Cm (\[[a-z]+\]) ,$`).ReplaceAllString(text, ".It Xx $1") // the tables' paragraphs
 	s := new(Server)
-	got := decodeManual(t, top+"\n.It Xx [penalties]\n"+penalties, s.keys())
+	got := decodeManual(t, text, s.keys())
 	checkDefaults(t, got, s.Effective, DefaultServer().Effective(Sources{}))
 }
 
@@ -66,11 +66,11 @@ func TestTheClientsManualHasEverySettingWithItsDefault(t *testing.T) {
 func decodeManual(t *testing.T, text string, keys table) Sources {
 	t.Helper()
 	var lines, words []string
-	for _, m := range regexp.MustCompile(`(?m)^\.It (?:Xx (\S+)|Cm (\S+) No = (?:Cm (\S+)|Qq Cm (\S+)|(none|any)))$`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\.It (?:Xx (\S+)|Cm (\S+) No = (?:Cm (\S+)|Qq Cm ?(\S*)|(none|any)))$`).FindAllStringSubmatch(text, -1) {
 		switch {
 		case m[1] != "":
 			lines = append(lines, m[1])
-		case m[4] != "":
+		case m[3] == "" && m[5] == "":
 			lines = append(lines, m[2]+` = "`+m[4]+`"`)
 		case m[5] != "":
 			words = append(words, m[2])

@@ -22,6 +22,11 @@ func (d *decoder) position(offset int) (line, column int) {
 	return d.lines + 1, utf8.RuneCount(d.text[1+bytes.LastIndexByte(d.text[:offset], '\n'):offset]) + 1
 }
 
+func (d *decoder) origin(offset int) Origin {
+	line, column := d.position(offset)
+	return Origin{d.file, line, column}
+}
+
 func (d *decoder) errorf(offset int, format string, args ...any) error {
 	line, column := d.position(offset)
 	return fmt.Errorf("%s:%d:%d: %s", d.file, line, column, fmt.Sprintf(format, args...))

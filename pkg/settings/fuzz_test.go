@@ -24,6 +24,8 @@ func FuzzSettings(f *testing.F) {
 	f.Add("\xd5")
 	f.Add("grace = 1e3\n'grace'=1")
 	f.Add("penalties = {min = 1, max = 0x7fff, shared = ['::/0']}")
+	f.Add("[[rule]]\nname = 'a'\nuser = ['x', '!@y']\ncommand = '\\w+'\nshell = false\nenvironment = {LANG = \"\\u0000é\"}\n[[rule]]\n[[test]]\nuser = 'x'")
+	f.Add("[[rule]]\nrun = 'x'\ntime_limit = '2h'\nlogin_shell = false\n[rule.environment]\n\"\" = ''\n")
 	place := regexp.MustCompile(`^FILE:[0-9]+:[0-9]+: [ -~]+$`)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, from, err := decodeServer(text)
@@ -38,10 +40,29 @@ func FuzzSettings(f *testing.F) {
 		for _, set := range s.Effective(from) {
 			again.WriteString(set.Key + " = " + set.Value + "\n")
 		}
+		for i := range s.Rules {
+			writeElement(&again, "rule", i, s.Rules[i].keys(), from, s.Rules[i].Environment)
+		}
+		for i := range s.Tests {
+			writeElement(&again, "test", i, s.Tests[i].keys(), from, nil)
+		}
 		if same, _, err := decodeServer(again.String()); err != nil || !reflect.DeepEqual(same, s) {
 			t.Errorf("%q: written out again: %v\n%s", text, err, again.String())
 		}
 	})
+}
+
+// writeElement writes an element of a list as it was given.
+func writeElement(out *strings.Builder, list string, i int, keys table, from Sources, environment map[string]string) {
+	out.WriteString("[[" + list + "]]\n")
+	for _, k := range keys {
+		if k.value != nil && from.Place(list, i, k.name) != from.Place(list, i, "") {
+			out.WriteString(k.name + " = " + k.value.String() + "\n")
+		}
+	}
+	for name, text := range environment {
+		out.WriteString("environment." + textValue{&name}.String() + " = " + textValue{&text}.String() + "\n")
+	}
 }
 
 func checkRanges(t *testing.T, text string, s *Server) {

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -13,12 +14,22 @@ import (
 // *.toml in the directory ServerFile.d are read after it.
 const ServerFile = "/etc/rexecd.toml"
 
+// mostSessions is more than a host has processes for.
+const mostSessions = 100_000
+
 // Server is the settings of rexecd.toml(5).
 type Server struct {
 	Grace               time.Duration // from the start to the command
 	RefusalDelay        time.Duration // how long a refused login takes
 	PermitRoot          bool
 	PermitEmptyPassword bool
+	FoldUser            bool   // a name that nobody has is tried in lower case
+	DomainUser          string // and in this form, where %u stands for it; empty: not
+	Sessions            int    // at once; 0: any number
+	SessionsPerUser     int
+	Exit                string         // a program that is asked about each command; empty: none
+	ExitUser            string         // as whom it runs
+	Trace               []netip.Prefix // peers whose every step goes to the log
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
@@ -26,7 +37,10 @@ type Server struct {
 	OnDisconnect        OnDisconnect
 	CloseOnExit         bool
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
+	Guest               Guest
 	Penalties           Penalties
+	Rules               []Rule // in order
+	Tests               []Test // of the rules
 }
 
 // Stderr rules the connections for standard error.
@@ -60,6 +74,8 @@ func DefaultServer() *Server {
 		KeepAlive:        KeepAlive{Enabled: true, Idle: 20 * time.Second},
 		OnDisconnect:     Continue,
 		KeepCapabilities: AllCapabilities,
+		ExitUser:         "nobody",
+		Guest:            defaultGuest(),
 		Penalties:        defaultPenalties(),
 	}
 }
@@ -71,6 +87,13 @@ func (s *Server) keys() table {
 		{name: "refusal_delay", value: timeValue{&s.RefusalDelay, 500 * time.Millisecond, time.Minute}},
 		{name: "permit_root", value: boolValue{&s.PermitRoot}},
 		{name: "permit_empty_password", value: boolValue{&s.PermitEmptyPassword}},
+		{name: "fold_user", value: boolValue{&s.FoldUser}},
+		{name: "domain_user", value: domainValue{&s.DomainUser}},
+		{name: "sessions", value: numberValue{&s.Sessions, "a number of sessions", 0, mostSessions}},
+		{name: "sessions_per_user", value: numberValue{&s.SessionsPerUser, "a number of sessions", 0, mostSessions}},
+		{name: "exit", value: programValue{&s.Exit}},
+		{name: "exit_user", value: userValue{&s.ExitUser}},
+		{name: "trace", value: networksValue{&s.Trace}},
 		{name: "log_command", value: boolValue{&s.LogCommand}},
 		{name: "login_shell", value: boolValue{&s.LoginShell}},
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},
@@ -80,7 +103,10 @@ func (s *Server) keys() table {
 		{name: "on_disconnect", value: choice(&s.OnDisconnect, Continue, Hangup)},
 		{name: "close_on_exit", value: boolValue{&s.CloseOnExit}},
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
+		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
+		{name: "rule", list: tablesOf[Rule]{&s.Rules, (*Rule).keys}},
+		{name: "test", list: tablesOf[Test]{&s.Tests, (*Test).keys}},
 	}
 }
 
@@ -107,8 +133,10 @@ func readServer(file, dir string) (*Server, Sources, error) {
 			return nil, from, err
 		}
 	}
-	if err := s.Penalties.check(from); err != nil {
-		return nil, from, err
+	for _, check := range []func(Sources) error{s.Guest.check, s.Penalties.check} {
+		if err := check(from); err != nil {
+			return nil, from, err
+		}
 	}
 	return s, from, nil
 }

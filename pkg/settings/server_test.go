@@ -34,6 +34,15 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 		{`grace = "1h"`, func(s *Server) { s.Grace = time.Hour }},
 		{`refusal_delay = "500ms"`, func(s *Server) { s.RefusalDelay = time.Second / 2 }},
 		{`refusal_delay = 60`, func(s *Server) { s.RefusalDelay = time.Minute }},
+		{"sessions = 7\nsessions_per_user = 1", func(s *Server) { s.Sessions, s.SessionsPerUser = 7, 1 }},
+		{"[guest]\naccounts = ['a', 'b']\nfrom = ['192.0.2.0/24', '::1']\nname = 'g'\npermit_password_accounts = true", func(s *Server) {
+			s.Guest = Guest{"g", []string{"a", "b"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}, true}
+		}},
+		{"exit = '/etc/rexec/validate'\nexit_user = 'rexecexit'", func(s *Server) { s.Exit, s.ExitUser = "/etc/rexec/validate", "rexecexit" }},
+		{"trace = ['192.0.2.7']", func(s *Server) { s.Trace = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")} }},
+		{"fold_user = true", func(s *Server) { s.FoldUser = true }},
+		{`domain_user = 'EXAMPLE\%u'`, func(s *Server) { s.DomainUser = `EXAMPLE\%u` }},
+		{`domain_user = "%u@example.com"`, func(s *Server) { s.DomainUser = "%u@example.com" }},
 		{"permit_root = true", func(s *Server) { s.PermitRoot = true }},
 		{"permit_root = false", func(*Server) {}},
 		{"permit_empty_password = true", func(s *Server) { s.PermitEmptyPassword = true }},
@@ -111,6 +120,17 @@ func TestAWrongSettingNamesItsPlaceItselfItsValueAndWhatIsAllowed(t *testing.T) 
 		{"grace.x = 1", "1:1: grace = a table: must be " + grace},
 		{"grace = {x = 1}", "1:9: grace = a table: must be " + grace},
 		{"# ä\n\n  \"permit_root\" = 'ä'\n", `3:19: permit_root = "\u00e4": must be true or false`},
+		{"sessions = -1", "1:12: sessions = -1: must be a number of sessions from 0 to 100000"},
+		{"[guest]\naccounts = ['']", `2:13: guest.accounts = [""]: must be a list of user names, each once`},
+		{"[guest]\naccounts = ['a', 'a']", `2:18: guest.accounts = ["a"]: must be a list of user names, each once`},
+		{"[guest]\nname = '../x'", `2:8: guest.name = "../x": must be a user name`},
+		{"[guest]\nfrom = ['192.0.2.1/24']", `2:9: guest.from = ["192.0.2.1/24"]: must be a list of addresses`},
+		{"exit = 'validate'", `1:8: exit = "validate": must be the absolute path of a program, without arguments, or "" for none`},
+		{"exit_user = ''", `1:13: exit_user = "": must be a user name`},
+		{`domain_user = "%u"`, `1:15: domain_user = "%u": must be a name with one %u, as in "%u@example.com" or`},
+		{`domain_user = "example.com"`, `1:15: domain_user = "example.com": must be a name with one %u`},
+		{`domain_user = "%u@%u"`, `1:15: domain_user = "%u@%u": must be a name with one %u`},
+		{`domain_user = "../%u"`, `1:15: domain_user = "../%u": must be a name with one %u`},
 		{"permit_root = 1", "1:15: permit_root = 1: must be true or false"},
 		{"permit_root = \"x\\u202e\\n\\u001b[1m\"", `1:15: permit_root = "x\u202e\n\x1b[1m": must be true or false`},
 		{"permit_root = '" + strings.Repeat("é", 99) + "'", `1:15: permit_root = "` + strings.Repeat(`\u00e9`, 30) + `"...: must be true or false`},
@@ -149,7 +169,11 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 		{"grace = 5\nGRACE = 6", `2:1: unknown setting "GRACE": the nearest is grace`},
 		{"z = 1\ny = 2", `1:1: unknown setting "z": ` + all},
 		{"grace = 5\n[server]\nport = 1", `2:2: unknown setting "server": ` + all},
-		{"[[rule]]\nport = 1", `1:3: unknown setting "rule": ` + all},
+		{"[[role]]\nport = 1", `1:3: unknown setting "role": the nearest is rule`},
+		{"[[rule]]\nport = 1", `2:1: unknown setting "rule.port": the settings of [rule] are name, service, user, `},
+		{"[[rule]]\n[[rule]]\nusers = []", `3:1: unknown setting "rule.users": the nearest is user`},
+		{"[[rule]]\nenvironment.x.y = 1", `2:13: rule.environment.x = a table: must be a string`},
+		{"[[rule]]\ngrace = 1", `2:1: unknown setting "rule.grace": grace must come before the first table`},
 		{" a.b = 1\n", `1:2: unknown setting "a": ` + all},
 		{"\"\" = 1", `1:1: unknown setting "": ` + all},
 		{"\"a\\u0000\\u202eb\" = 1", `1:1: unknown setting "a\x00\u202eb": ` + all},
@@ -166,7 +190,7 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant FILE:%s", tt.text, err, tt.want)
 		}
 	}
-	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [penalties]") {
+	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [guest], [penalties], [[rule]], [[test]]") {
 		t.Error(err)
 	}
 }

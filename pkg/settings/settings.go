@@ -14,6 +14,7 @@ package settings
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 )
 
 // An Origin is the place in a file where a setting was given. The zero Origin
@@ -35,6 +36,16 @@ type Sources struct {
 	Files   []string // those that were read, in order
 	dir     string   // of the drop-in files, if there is one
 	origins map[string]Origin
+}
+
+// Place returns where a key of the list's element was given, counted from 0, or
+// where the element begins.
+func (s Sources) Place(list string, element int, key string) Origin {
+	path := list + "[" + strconv.Itoa(element+1) + "]"
+	if o, ok := s.origins[path+"."+key]; ok {
+		return o
+	}
+	return s.origins[path]
 }
 
 // A Setting is one line of what is in force.

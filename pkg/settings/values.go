@@ -12,13 +12,13 @@ import (
 type table []key
 
 // A key is a name in a table. It has a value, or is a table itself, or a list
-// of tables. Without a name it stands for every other one: each is a table.
+// of tables. Without a name it stands for every other one.
 type key struct {
 	name  string
 	value value
 	table table  // [name]
 	list  tables // [[name]]
-	each  func(name string) table
+	each  func(name string) key
 }
 
 // tables are a list of tables. A file that has the list replaces an earlier
@@ -42,11 +42,13 @@ func (l tablesOf[T]) next() table {
 
 func (t table) find(name string) *key {
 	for i := range t {
-		if t[i].name == name {
+		if t[i].name == name && t[i].each == nil {
 			return &t[i]
 		}
 		if t[i].each != nil {
-			return &key{name: name, table: t[i].each(name)}
+			k := t[i].each(name)
+			k.name = name
+			return &k
 		}
 	}
 	return nil

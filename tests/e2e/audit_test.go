@@ -25,7 +25,7 @@ func decisions(t testing.TB) []decision {
 	wrong.Password = "Secret of nobody"
 	return []decision{
 		{"accepted", "Accepted password for " + u.Name + " from 127.0.0.1 port PORT", "accepted", request(u, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}, ""},
-		{"ended", "Session closed for " + u.Name + ` from 127\.0\.0\.1 port PORT: exit status 3 after [0-9]+\.[0-9]s`, "closed", request(u, "exit 3").Bytes(),
+		{"ended", "Session closed for " + u.Name + ` from 127\.0\.0\.1 port PORT: exit status 3 after [0-9]+\.[0-9]s, cpu [0-9]+\.[0-9]s, [0-9]+ MB`, "closed", request(u, "exit 3").Bytes(),
 			map[string]string{"REXEC_USER": u.Name, "REXEC_STATUS": "3"}, ""},
 		{"failed", "Failed password for " + u.Name + ` from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(wrong, "exit 3").Bytes(), map[string]string{"REXEC_USER": u.Name}, ""},
 		{"failed for nobody", `Failed password for invalid user "bob\\r\\n" from 127\.0\.0\.1 port PORT: [ -~]+`, "failed", request(lab.User{Name: "bob\r\n"}, "").Bytes(),

@@ -76,7 +76,7 @@ func TestTheWaitingServerKeepsTheCapabilitiesOfTheSettingAndNoOther(t *testing.T
 			if got, want := read(record), recordedCaps("open_session", all)+recordedCaps("close_session", c.want); got != want {
 				t.Errorf("pam_exec saw\n%swant\n%s", got, want)
 			}
-			wantMatch(t, "message", s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"], `.*: exit status 3 after [0-9.]+s`) // and no fault of PAM's
+			wantMatch(t, "message", s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"], `.*: exit status 3 after [0-9.]+s, cpu [0-9.]+s, [0-9]+ MB`) // and no fault of PAM's
 		})
 	}
 }
@@ -92,7 +92,7 @@ func TestModulesThatTheManualNamesCloseTheirSessionsWithoutCapabilities(t *testi
 	}
 	s := serve(t, lab.Handler{Settings: "keep_capabilities = []", Room: lab.Room{Stack: stack}})
 	wantOut(t, s.Addr, request(u, "echo in"), "in\n")
-	wantMatch(t, "message", s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"], `.*: exit status 0 after [0-9.]+s`)
+	wantMatch(t, "message", s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"], `.*: exit status 0 after [0-9.]+s, cpu [0-9.]+s, [0-9]+ MB`)
 }
 
 // wantEveryThread compares the sets of each thread of a process.

@@ -1,0 +1,125 @@
+package rexecd
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/passwd"
+	"rexecd/pkg/policy"
+)
+
+// service is this server's name in the rules.
+const service = "rexec"
+
+// A ruling is what a session is to be: what the rule that allows it says, and the
+// settings of all sessions for the rest.
+type ruling struct {
+	policy.Decision
+	policy.Session // the rule's; zero without one
+	command        string
+
+	logCommand, loginShell bool
+	onDisconnect           OnDisconnect
+	onExit                 OnExit
+}
+
+// decide asks the rules whether the account may run the command, from where the
+// peer is.
+func (s *Server) decide(command string, account *passwd.Entry, user *userSession, conn *inetd.Conn, grace *deadline) (*ruling, error) {
+	a := user.attempt
+	var r *ruling
+	err := grace.during("the rules", func() error { // the group database, and patterns over a long command
+		q, err := s.question(command, account, conn.Peer.Addr(), conn.Local.Addr())
+		if err == nil {
+			r = s.rule(q)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	r.NoInput = r.NoInput || user.noInput // a guest's
+	if a.command = ""; r.logCommand {
+		a.command = command
+	}
+	a.step("%v: allowed: %v", r.Decision, r.Allowed)
+	if !r.Allowed {
+		return nil, notAllowed(diagnostics.permissionDenied, errors.New(r.String()))
+	}
+	if r.Rule != nil {
+		a.rule = r.Rule.Name
+	}
+	return r, nil
+}
+
+// replace puts an exit program's command in the place of the client's.
+func (r *ruling) replace(command string, a *attempt) (err error) {
+	if r.command = command; r.logCommand {
+		a.command = command
+	}
+	if r.NoShell && r.Run == "" {
+		r.Words, err = policy.Split(command)
+	}
+	return err
+}
+
+// question is what the rules are asked. The name service is asked for the user's
+// groups only if a rule names one.
+func (s *Server) question(command string, account *passwd.Entry, from, to netip.Addr) (*policy.Request, error) {
+	q := &policy.Request{Service: service, User: account.Name, From: from, To: to, Command: command}
+	names := s.Config.Rules.Groups()
+	if len(names) == 0 {
+		return q, nil
+	}
+	ids, err := account.Groups()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		id, err := passwd.Group(name)
+		switch {
+		case errors.Is(err, passwd.ErrUnknown): // nobody is in it
+		case err != nil:
+			return nil, fmt.Errorf("group %q: %w", name, err) // not "no": a rule may exclude its members
+		case slices.Contains(ids, id):
+			q.Groups = append(q.Groups, name)
+		}
+	}
+	return q, nil
+}
+
+// rule is the one place where the rules are asked, for the server as for -explain.
+func (s *Server) rule(q *policy.Request) *ruling {
+	r := &ruling{
+		Decision: s.Config.Rules.Decide(q), command: q.Command,
+		logCommand: s.Config.LogCommand, loginShell: s.Config.LoginShell, onDisconnect: s.Config.OnDisconnect, onExit: s.Config.OnExit,
+	}
+	if r.Rule == nil {
+		return r
+	}
+	r.Session = r.Rule.Session
+	override(&r.logCommand, r.LogCommand)
+	override(&r.loginShell, r.LoginShell)
+	if r.Hangup != nil {
+		r.onDisconnect = Continue
+		if *r.Hangup {
+			r.onDisconnect = Hangup
+		}
+	}
+	if r.CloseOnExit != nil {
+		r.onExit = Leave
+		if *r.CloseOnExit {
+			r.onExit = Shutdown
+		}
+	}
+	return r
+}
+
+func override(setting, rule *bool) {
+	if rule != nil {
+		*setting = *rule
+	}
+}
