@@ -107,3 +107,26 @@ func TestLookupAgreesWithTheStandardLibrary(t *testing.T) {
 		t.Errorf("Lookup(%q) = %+v, %v; want %+v", u.Username, e, err, u)
 	}
 }
+
+func TestEveryGroupIsFoundAsTheDatabaseHasIt(t *testing.T) {
+	out, err := exec.Command("getent", "group").Output()
+	if err != nil {
+		t.Fatalf("getent: %v", err)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Split(line, ":")
+		if id, err := Group(f[0]); err != nil || strconv.Itoa(id) != f[2] {
+			t.Errorf("Group(%q) = %d, %v; want %s", f[0], id, err, f[2])
+		}
+		seen++
+	}
+	if seen == 0 {
+		t.Error("getent lists no group")
+	}
+	for _, name := range []string{"", "no such group", "root\x00", "root\x00x", "\xff"} {
+		if id, err := Group(name); err != ErrUnknown {
+			t.Errorf("Group(%q) = %d, %v; want %v", name, id, err, ErrUnknown)
+		}
+	}
+}
