@@ -41,7 +41,7 @@ func TestEachByteOnTheStderrConnectionIsASignal(t *testing.T) {
 		t.Errorf("after SIGKILL: %v", a)
 	}
 	r := s.Log.Wait(t, "Session closed for "+u.Name+" from 127.0.0.1 port ")
-	wantMatch(t, "message", r["MESSAGE"], `.*: killed by signal 9 \(KILL\) after [0-9.]+s`)
+	wantMatch(t, "message", r["MESSAGE"], `.*: killed by signal 9 \(KILL\) after [0-9.]+s, cpu [0-9.]+s, [0-9]+ MB`)
 }
 
 func TestSignalsGoToTheWholeProcessGroup(t *testing.T) {
