@@ -177,6 +177,7 @@ func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 
 // readRequest reads who asks for what.
 func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wire.Request, error) {
+	a.step("ready for the request") // the stderr connection is made, PAM's modules are loaded
 	request, err := wire.ReadRequest(conn)
 	a.claimed = request.User
 	switch {

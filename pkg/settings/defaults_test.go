@@ -66,7 +66,7 @@ func TestTheClientsManualHasEverySettingWithItsDefault(t *testing.T) {
 func decodeManual(t *testing.T, text string, keys table) Sources {
 	t.Helper()
 	var lines, words []string
-	for _, m := range regexp.MustCompile(`(?m)^\.It (?:Xx (\S+)|Cm (\S+) No = (?:Cm (\S+)|Qq Cm ?(\S*)|(none|any)))$`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\.It (?:Xx (\S+)|Cm (\S+) No = (?:Cm (\S+)|Qq(?: Cm (\S+))?|(none|any)))$`).FindAllStringSubmatch(text, -1) {
 		switch {
 		case m[1] != "":
 			lines = append(lines, m[1])

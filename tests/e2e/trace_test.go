@@ -26,6 +26,7 @@ func TestEachStepOfATracedClientIsLogged(t *testing.T) {
 		lab.Eventually(t, "the last step", func() bool { return strings.Contains(s.log.Raw(), "the connections are released") })
 		want := `connection to 127\.0\.0\.1:\d+
 stderr port 0
+ready for the request
 request of 6 bytes for user "` + u.Name + `"
 PAM has authenticated "` + u.Name + `"
 the account "` + u.Name + `", user ID \d+, may come in
@@ -35,8 +36,8 @@ the connections are released`
 		wantMatch(t, name, strings.Join(steps(s.log), "\n"), want)
 		n := len(steps(s.log))
 		wantAll(t, s.addr, lab.Request{User: "no\nbody", Password: "Secret of x", Command: "id"}, loginIncorrect)
-		lab.Eventually(t, "the answer", func() bool { return len(steps(s.log)) == n+4 })
-		wantMatch(t, name, strings.Join(steps(s.log)[n:], "\n"), `connection to .*\nstderr port 0\nrequest of 2 bytes for user "no\\nbody"\nanswer "Login incorrect\."`)
+		lab.Eventually(t, "the answer", func() bool { return len(steps(s.log)) == n+5 })
+		wantMatch(t, name, strings.Join(steps(s.log)[n:], "\n"), `connection to .*\nstderr port 0\nready for the request\nrequest of 2 bytes for user "no\\nbody"\nanswer "Login incorrect\."`)
 		if strings.Contains(s.log.Raw(), "Secret of") {
 			t.Error("a password is in the log")
 		}
