@@ -2,71 +2,76 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"rexecd/tests/lab"
 )
 
-// caseless installs a name service whose names have no case.
-func caseless(t *testing.T) map[string]string {
+var domains atomic.Int64
+
+// named is newUser with a form around the name; it returns the name that a client sends, too.
+func named(t *testing.T, form string) (u lab.User, short string) {
 	t.Helper()
-	libc, err := filepath.Glob("/lib/*/libc.so.6")
-	if err != nil || len(libc) != 1 {
-		t.Fatalf("libc: %q, %v", libc, err)
-	}
-	lab.Run(t, "cc", "-shared", "-fPIC", "-o", filepath.Dir(libc[0])+"/libnss_caseless.so.2", "testdata/nss-caseless.c")
-	conf, err := os.ReadFile("/etc/nsswitch.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const line = "passwd:"
-	if !strings.Contains(string(conf), line) {
-		t.Fatalf("nsswitch.conf: %s", conf)
-	}
-	return map[string]string{"/etc/nsswitch.conf": strings.Replace(string(conf), line, line+" files caseless #", 1)}
+	short = "dom" + itoa(int(domains.Add(1)))
+	u = lab.User{Name: strings.ReplaceAll(form, "%u", short), Home: "/", Password: "Secret of " + short + "!"}
+	lab.AddUser(t, u)
+	return u, short
 }
 
-// The account's own name goes to PAM, or a deny list and a tally of failures would know the user
-// by as many names as there are spellings. The log has both.
-func TestPAMGetsTheAccountsOwnName(t *testing.T) {
+func TestANameThatNobodyHasIsTriedInTheFormOfItsDomain(t *testing.T) {
 	t.Parallel()
-	u, denied := newUser(t, lab.User{}), newUser(t, lab.User{})
-	files := caseless(t)
-	list := script(t, denied.Name+"\n")
-	module := filepath.Join(filepath.Dir(list), "module.so")
-	lab.Run(t, "cc", "-shared", "-fPIC", "-o", module, "../../pkg/login/testdata/module.c", "-lpam")
-	deny := "auth required pam_listfile.so item=user sense=deny file=" + list + " onerr=fail\n"
-	// pam_unix has the accounts of /etc/shadow, and its names have case.
-	changed := func(to string) string {
-		return "auth required pam_unix.so nodelay\nauth required " + module + " user=" + to + " at=auth\naccount required pam_permit.so\n"
-	}
-	loud := func(u lab.User) lab.Request {
-		r := request(u, "echo $USER")
-		r.User = strings.ToUpper(u.Name)
-		return r
-	}
-	for _, tt := range []struct {
-		name, stack string
-		user        lab.User
-		want        string
-	}{
-		{"another spelling", deny + lab.Stack, u, "\x00" + u.Name + "\n"},
-		{"another spelling of one on a deny list", deny + lab.Stack, denied, loginIncorrect},
-		{"a module that writes another spelling back", changed(strings.ToUpper(u.Name)), u, "\x00" + u.Name + "\n"},
-		{"a module that writes another account back", changed(denied.Name), u, loginIncorrect},
-		{"a module that writes root back", changed("root"), u, loginIncorrect},
-		{"a module that writes nobody's name back", changed("nosuch"), u, loginIncorrect},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, form := range []string{"%u@example.com", `EXAMPLE\%u`} {
+		t.Run(form, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, lab.Handler{Room: lab.Room{Stack: tt.stack, Files: files}})
-			wantAll(t, s.Addr, loud(tt.user), tt.want)
-			lab.Eventually(t, "a record", func() bool { return strings.Contains(s.Log.Raw(), "REXEC_USER="+strings.ToUpper(tt.user.Name)+"\n") })
-			if !strings.Contains(s.Log.Raw(), "account "+tt.user.Name) {
-				t.Errorf("the log does not name the account: %s", s.Log.Raw())
+			u, short := named(t, form)
+			alone := newUser(t, lab.User{})
+			settings := "domain_user = '" + form + "'\n"
+			s := serve(t, lab.Handler{Settings: settings})
+			asked := lab.Request{User: short, Password: u.Password, Command: "echo $USER; id -un"}
+			wantOut(t, s.Addr, asked, u.Name+"\n"+u.Name+"\n")
+			r := s.Log.Wait(t, "Accepted password for "+short+" from ")
+			if r["REXEC_USER"] != short || r["REXEC_ACCOUNT"] != u.Name {
+				t.Errorf("logged %q as %q", r["REXEC_USER"], r["REXEC_ACCOUNT"])
 			}
+			asked.Password = "Secret of nobody"
+			wantAll(t, s.Addr, asked, loginIncorrect)
+			asked.User = short + "x"
+			wantAll(t, s.Addr, asked, loginIncorrect)
+			s.Log.Wait(t, "Failed password for invalid user "+short+"x from ")
+			wantOut(t, s.Addr, request(u, "id -un"), u.Name+"\n")         // the full name
+			wantOut(t, s.Addr, request(alone, "id -un"), alone.Name+"\n") // one of this host
+			off := serve(t, lab.Handler{})
+			wantAll(t, off.Addr, lab.Request{User: short, Password: u.Password, Command: "id"}, loginIncorrect)
 		})
+	}
+}
+
+func TestCapitalsFindTheAccountInLowerCase(t *testing.T) {
+	t.Parallel()
+	config := openDir(t) + "/config"
+	write(t, config, "fold_user = true\ndomain_user = '%u@example.com'\npermit_root = false\n"+noPenalties)
+	warm := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "1", "-config", config)
+	cold := serve(t, lab.Handler{Args: []string{"-config", config}})
+	u := newUser(t, lab.User{})
+	d, short := named(t, "%u@example.com")
+	for _, addr := range []string{warm.addr, cold.Addr} {
+		wantOut(t, addr, lab.Request{User: strings.ToUpper(u.Name), Password: u.Password, Command: "id -un"}, u.Name+"\n")
+		wantOut(t, addr, lab.Request{User: strings.ToUpper(short), Password: d.Password, Command: "id -un"}, d.Name+"\n")
+		wantAll(t, addr, lab.Request{User: "ROOT", Password: "Secret of nobody", Command: "id"}, loginIncorrect)
+	}
+	cold.Log.Wait(t, "Accepted password for "+strings.ToUpper(u.Name)+" from 127.0.0.1 port ")
+	cold.Log.Wait(t, "Failed password for ROOT from ")
+}
+
+// noPenalties is for settings files that serve does not write.
+const noPenalties = "[penalties]\nenabled = false\n"
+
+// write writes a file that everybody may read.
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
