@@ -83,9 +83,13 @@ func removeEntry(out io.Writer, s superServer) (changed bool, err error) {
 	err = awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+" still listens on port 512: see its log")
 	// Not before: it would start the next one.
 	for _, l := range supervisors {
+		// Those that it keeps ready hold the port a moment longer.
+		held := slices.DeleteFunc(listeners(execPort), func(k listener) bool { return k != l && parent(k.pid) != l.pid })
 		if err == nil && syscall.Kill(l.pid, syscall.SIGTERM) == nil {
 			fmt.Fprintf(out, "stopped %v, which %s had started with \"wait\"; commands that run go on to their end\n", l, s.programs[0])
-			err = awaitPort(func(now []listener) bool { return !slices.Contains(now, l) }, fmt.Sprintf("%v still listens on port %d", l, execPort))
+			err = awaitPort(func(now []listener) bool {
+				return !slices.ContainsFunc(now, func(k listener) bool { return slices.Contains(held, k) })
+			}, fmt.Sprintf("%v still listens on port %d", l, execPort))
 		}
 	}
 	return true, err
