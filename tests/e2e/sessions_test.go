@@ -52,22 +52,19 @@ func TestMoreCommandsAtOnceThanPermittedAreRefused(t *testing.T) {
 	second.Rest(t)
 }
 
-// A command that has ended counts no more, though the peer has not read its output yet, and a background process of its has
-// the connections.
+// A command that has ended counts no more, though the peer has not read its output, for which the handler stays.
 func TestAPlaceIsFreeWhenTheCommandHasEnded(t *testing.T) {
 	t.Parallel()
-	servers := counting(t, "sessions_per_user = 1\n")
 	u := newUser(t, lab.User{})
-	for _, s := range servers {
-		session := lab.Open(t, s.addr, u.Name, u.Password, "sleep 1000 & echo $!").Started(t)
-		pid, err := strconv.Atoi(session.Line(t))
-		if err != nil {
-			t.Fatal(err)
+	for _, s := range counting(t, "sessions_per_user = 1\n") {
+		c := lab.Dial(t, s.addr) // reads nothing, and stays
+		c.Write(request(u, "echo $PPID >~/handler; head -c 1500000 /dev/zero").Bytes())
+		s.log.Wait(t, "Session closed for "+u.Name)
+		wantOut(t, s.addr, request(u, "cat ~/handler"), read("/home/"+u.Name+"/handler"))
+		if handler := strings.TrimSpace(read("/home/" + u.Name + "/handler")); !alive(handler) {
+			t.Errorf("the handler %q has gone before its output was read", handler)
 		}
-		lab.Eventually(t, "the place is free", func() bool {
-			return string(lab.Ask(t, s.addr, request(u, "echo next")).All) == "\x00next\n"
-		})
-		syscall.Kill(pid, syscall.SIGKILL)
+		c.Close()
 	}
 }
 
