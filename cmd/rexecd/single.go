@@ -18,7 +18,10 @@ const (
 // anything is started that would inherit it: OS/2's server knew one user, by the
 // variables USERID and PASSWORD. It returns a file in memory with both, for the
 // handlers; 0 if there is no such user, as for root.
-func takeSingle() (int, error) {
+func takeSingle(o options) (int, error) {
+	if !o.debug || o.standby > 0 {
+		return 0, nil
+	}
 	user, password := os.Getenv("USERID"), os.Getenv("PASSWORD")
 	os.Unsetenv("USERID")
 	os.Unsetenv("PASSWORD")

@@ -28,12 +28,9 @@ import (
 func supervise(o options, messages io.Writer) error {
 	// Whatever writes to a descriptor 1 or 2 that nobody reads must not end us.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	single := 0
-	if o.debug && o.standby == 0 {
-		var err error
-		if single, err = takeSingle(); err != nil {
-			return err
-		}
+	single, err := takeSingle(o)
+	if err != nil {
+		return err
 	}
 	set, from, err := settings.ReadServer(o.config)
 	if err == nil {
