@@ -135,7 +135,8 @@ func TestReleaseWaitsForASlowReader(t *testing.T) {
 	c, client := pair(t)
 	want := fill(c)
 	const stall = 400 * time.Millisecond
-	go release(Release{stall: stall}, c)
+	released := make(chan bool)
+	go func() { release(Release{stall: stall}, c); close(released) }()
 	began, got := time.Now(), 0
 	for buf := make([]byte, want/8); ; {
 		time.Sleep(stall / 4)
@@ -148,6 +149,7 @@ func TestReleaseWaitsForASlowReader(t *testing.T) {
 	if took := time.Since(began); got != want || took < stall {
 		t.Errorf("the peer got %d of %d bytes in %v", got, want, took)
 	}
+	<-released
 }
 
 // Programs read the output to its end, and the errors then.

@@ -78,7 +78,10 @@ func TestAVanishedClientIsToldFromOneThatHasSentAll(t *testing.T) {
 				second = 0
 			}
 			time.Sleep(50 * time.Millisecond) // for what was sent to arrive
+			acted := make(chan bool)
+			defer func() { <-acted }() // before the sockets go
 			go func() {
+				defer close(acted)
 				r.waitUntilItPolls()
 				tt.after(a, b)
 				if tt.later != nil {
