@@ -32,11 +32,7 @@ func supervise(o options, messages io.Writer) error {
 	if err != nil {
 		return err
 	}
-	set, from, err := settings.ReadServer(o.config)
-	if err == nil {
-		_, err = rules.New(set, from)
-	}
-	switch {
+	switch err := readSettings(o.config); {
 	case err != nil && o.standby == 0:
 		return err
 	case err != nil:
@@ -49,15 +45,9 @@ func supervise(o options, messages io.Writer) error {
 	if err != nil {
 		return &os.PathError{Op: "start", Path: path, Err: err}
 	}
-	listeners, err := inetd.Listeners()
-	if err == nil && (o.listen != "" || len(listeners) == 0 && o.debug) {
-		listeners, err = listen(o.listen)
-	}
-	switch {
-	case err != nil:
+	listeners, err := o.listeners()
+	if err != nil {
 		return err
-	case len(listeners) == 0:
-		return errors.New("-standby needs a listening socket: from systemd (rexec-standby.socket), from inetd (wait), or -listen [addr]:port")
 	}
 	if !audit.Readable(2) {
 		// Under inetd's "wait" descriptors 0 to 2 are the listening socket, which no handler
@@ -83,13 +73,34 @@ func supervise(o options, messages io.Writer) error {
 		Stderr: 2, Secret: single, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	s.Reload = func() { // whoever made a mistake hears of it before a client does
-		if _, _, err := settings.ReadServer(o.config); err != nil {
+		if err := readSettings(o.config); err != nil {
 			fmt.Fprintln(messages, err)
 		}
 	}
 	notifySystemd(s)
 	announce(messages, o, listeners, single > 0)
 	return s.Run()
+}
+
+// readSettings reads the settings as in.rexecd does, rules included.
+func readSettings(file string) error {
+	set, from, err := settings.ReadServer(file)
+	if err == nil {
+		_, err = rules.New(set, from)
+	}
+	return err
+}
+
+// listeners returns the sockets that somebody else made, or those of -listen.
+func (o options) listeners() ([]int, error) {
+	listeners, err := inetd.Listeners()
+	if err == nil && (o.listen != "" || len(listeners) == 0 && o.debug) {
+		listeners, err = listen(o.listen)
+	}
+	if err == nil && len(listeners) == 0 {
+		err = errors.New("-standby needs a listening socket: from systemd (rexec-standby.socket), from inetd (wait), or -listen [addr]:port")
+	}
+	return listeners, err
 }
 
 // announce says what is about to run. systemd and inetd know what they have started.

@@ -163,7 +163,9 @@ func TestFieldsBelongToTheirKind(t *testing.T) {
 		{Event{Kind: ProtocolError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "protocol-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: ConfigError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "configuration-error", "REXEC_REASON": errWhy.Error()}},
 		{Event{Kind: InternalError, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "internal-error", "REXEC_REASON": errWhy.Error()}},
-		{Event{Kind: Trace, Session: "5e55", Peer: peer4, Reason: errWhy, Duration: time.Second}, map[string]string{"REXEC_OUTCOME": "trace", "REXEC_SESSION_ID": "5e55", "REXEC_REASON": errWhy.Error(), "REXEC_DURATION_USEC": "1000000"}},
+		{Event{Kind: Trace, Session: "5e55", Peer: peer4, Reason: errWhy, Duration: time.Second}, map[string]string{
+			"REXEC_OUTCOME": "trace", "REXEC_SESSION_ID": "5e55", "REXEC_REASON": errWhy.Error(), "REXEC_DURATION_USEC": "1000000",
+		}},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errWhy}, map[string]string{"REXEC_OUTCOME": "penalised", "REXEC_REASON": errWhy.Error()}},
 	} {
 		got := fieldMap(&tt.event)

@@ -15,8 +15,8 @@ import (
 // Dir is where the counters lie: on a tmpfs, so that none is left after a boot.
 const Dir = "/run/in.rexecd"
 
-// Most is the largest number of places that a holder can have.
-const Most = 1 << 20
+// most is the largest number of places that a holder can have.
+const most = 1 << 20
 
 // ErrFull means that all places are taken.
 var ErrFull = errors.New("all places are taken")
@@ -40,8 +40,8 @@ func Acquire(dir, name string, holder uint32, n int) (*Place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count %s: %w", name, err)
 	}
-	first := int64(holder) * Most
-	for at := first; at < first+int64(min(n, Most)); at++ {
+	first := int64(holder) * most
+	for at := first; at < first+int64(min(n, most)); at++ {
 		lock := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
 		switch err := unix.FcntlFlock(uintptr(fd), unix.F_SETLK, &lock); err {
 		case nil:

@@ -97,7 +97,10 @@ func FuzzSplit(f *testing.F) {
 // A pattern that is taken matches a command if, and only if, the bytes from its
 // first to its last do, found in another way.
 func FuzzCommand(f *testing.F) {
-	for _, s := range [][2]string{{"id|uname", "id\n"}, {"(?m)^a$", "a\nb"}, {`\Qa`, "a"}, {"a)|(b", "ab"}, {`\xe9.`, "\xe9\xff"}, {"(?U)a*", "aaa"}, {"a|ab", "ab"}, {`(?i)\xb5`, "\xb5"}, {`\b`, ""}, {`\C`, "\xff"}, {"[^a]", "\xc3\xa9"}} {
+	for _, s := range [][2]string{
+		{"id|uname", "id\n"}, {"(?m)^a$", "a\nb"}, {`\Qa`, "a"}, {"a)|(b", "ab"}, {`\xe9.`, "\xe9\xff"}, {"(?U)a*", "aaa"},
+		{"a|ab", "ab"}, {`(?i)\xb5`, "\xb5"}, {`\b`, ""}, {`\C`, "\xff"}, {"[^a]", "\xc3\xa9"},
+	} {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, command string) {

@@ -26,7 +26,10 @@ func compileAll(t testing.TB, list ...Rule) Rules {
 
 // alice asks for a command as a rule may see it.
 func alice(command string) *Request {
-	return &Request{Service: "rexec", User: "alice", Groups: []string{"staff"}, From: netip.MustParseAddr("192.0.2.7"), To: netip.MustParseAddr("192.0.2.10"), Command: command}
+	return &Request{
+		Service: "rexec", User: "alice", Groups: []string{"staff"},
+		From: netip.MustParseAddr("192.0.2.7"), To: netip.MustParseAddr("192.0.2.10"), Command: command,
+	}
 }
 
 func TestTheFirstRuleThatMatchesDecides(t *testing.T) {

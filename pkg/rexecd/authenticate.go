@@ -12,12 +12,14 @@ import (
 // returns their account. Whatever is refused here is refused along the same
 // road, with the same bytes: the stack runs for an unknown name and for root as
 // it does for a wrong password, only with another password.
-func (s *Server) authenticate(user *userSession, req *wire.Request, a *attempt, grace *deadline) (*passwd.Entry, error) {
+func (s *Server) authenticate(
+	user *userSession, req *wire.Request, a *attempt, grace *deadline,
+) (*passwd.Entry, error) {
 	defer req.Wipe()
 	if s.Config.Single != nil {
 		return s.recognise(req, a)
 	}
-	if s.Config.Guests.welcomes(req, a.peer.Addr()) {
+	if s.Config.guests.welcomes(req, a.peer.Addr()) {
 		return s.admitGuest(user, req.User, a, grace)
 	}
 	tx := user.tx

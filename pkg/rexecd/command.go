@@ -97,7 +97,9 @@ func (s *Server) attend(p *session.Process, r *ruling, user *userSession, c *con
 			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
 		}
 	}
-	watch := session.Attention{Stop: user.stop, Primary: c.primary.Fd(), HangUp: r.onDisconnect == Hangup, Limit: r.TimeLimit}
+	watch := session.Attention{
+		Stop: user.stop, Primary: c.primary.Fd(), HangUp: r.onDisconnect == Hangup, Limit: r.TimeLimit,
+	}
 	if c.stderr != nil {
 		watch.Stderr, watch.StderrEnded = c.stderr.Fd(), c.stderr.Ended
 	}

@@ -19,7 +19,7 @@ type Config struct {
 	Grace        time.Duration // from the start to the command
 	RefusalDelay time.Duration // from the complete request to the answer, for a refused login
 
-	Names               Names
+	names               names
 	PermitRoot          bool
 	PermitEmptyPassword bool
 	LogCommand          bool
@@ -30,9 +30,9 @@ type Config struct {
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
 
-	Sessions         Sessions
+	sessions         sessions
 	Single           *Single // the only user whom this server knows; nil: PAM is asked
-	Guests           Guests
+	guests           guests
 	Trace            []netip.Prefix // peers whose every step goes to the log
 	Exit             Exit
 	Rules            policy.Rules          // of who may run what; none: everybody anything
@@ -84,7 +84,7 @@ func NewConfig(set *settings.Server) Config {
 		PAM:                 login.Config{Service: "rexec"}, // /etc/pam.d/rexec, as everywhere
 		Grace:               set.Grace,
 		RefusalDelay:        set.RefusalDelay,
-		Names:               Names{Fold: set.FoldUser, Domain: set.DomainUser},
+		names:               names{fold: set.FoldUser, domain: set.DomainUser},
 		PermitRoot:          set.PermitRoot,
 		PermitEmptyPassword: set.PermitEmptyPassword,
 		LogCommand:          set.LogCommand,
@@ -92,8 +92,11 @@ func NewConfig(set *settings.Server) Config {
 		Stderr:              Stderr{Allow: set.Stderr.Allow, MinPort: set.Stderr.MinPort, OwnHost: set.Stderr.OwnHost},
 		KeepAlive:           KeepAlive{On: set.KeepAlive.Enabled, Idle: set.KeepAlive.Idle},
 	}
-	c.Sessions = Sessions{Dir: places.Dir, Most: set.Sessions, PerUser: set.SessionsPerUser}
-	c.Guests = Guests{Name: set.Guest.Name, Accounts: set.Guest.Accounts, From: set.Guest.From, PasswordAccounts: set.Guest.PermitPasswordAccounts}
+	c.sessions = sessions{dir: places.Dir, most: set.Sessions, perUser: set.SessionsPerUser}
+	c.guests = guests{
+		name: set.Guest.Name, accounts: set.Guest.Accounts, from: set.Guest.From,
+		passwordAccounts: set.Guest.PermitPasswordAccounts,
+	}
 	c.Trace = set.Trace
 	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {

@@ -40,15 +40,16 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		PermitEmptyPassword: true, LogCommand: true, LoginShell: true,
 		Stderr: Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: KeepAlive{On: true, Idle: time.Minute},
 		OnDisconnect: Hangup, OnExit: Shutdown, KeepCapabilities: &keep, Penalties: table,
-		Names: Names{Fold: true, Domain: "%u@d"}, Sessions: Sessions{Dir: places.Dir, Most: 8, PerUser: 9}, Exit: Exit{Program: "/e", User: "x"}, Trace: two,
-		Guests: Guests{Name: "g", Accounts: []string{"a"}, From: one, PasswordAccounts: true},
+		names: names{fold: true, domain: "%u@d"}, sessions: sessions{dir: places.Dir, most: 8, perUser: 9},
+		Exit: Exit{Program: "/e", User: "x"}, Trace: two,
+		guests: guests{name: "g", accounts: []string{"a"}, from: one, passwordAccounts: true},
 	}
 	if got := NewConfig(set); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, penalties %+v; want %+v, %+v", got, got.Penalties, want, want.Penalties)
 	}
 	// Nothing is left out above, so that a new setting cannot be forgotten here.
-	for _, v := range []reflect.Value{reflect.ValueOf(*set), reflect.ValueOf(set.Penalties), reflect.ValueOf(set.Guest),
-		reflect.ValueOf(set.Stderr), reflect.ValueOf(set.KeepAlive)} {
+	for _, table := range []any{*set, set.Penalties, set.Guest, set.Stderr, set.KeepAlive} {
+		v := reflect.ValueOf(table)
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {
 				t.Errorf("%s.%s has no value in this test", v.Type(), v.Type().Field(i).Name)

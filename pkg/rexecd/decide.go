@@ -28,7 +28,9 @@ type ruling struct {
 
 // decide asks the rules whether the account may run the command, from where the
 // peer is.
-func (s *Server) decide(command string, account *passwd.Entry, user *userSession, conn *inetd.Conn, grace *deadline) (*ruling, error) {
+func (s *Server) decide(
+	command string, account *passwd.Entry, user *userSession, conn *inetd.Conn, grace *deadline,
+) (*ruling, error) {
 	a := user.attempt
 	var r *ruling
 	err := grace.during("the rules", func() error { // the group database, and patterns over a long command
@@ -95,7 +97,8 @@ func (s *Server) question(command string, account *passwd.Entry, from, to netip.
 func (s *Server) rule(q *policy.Request) *ruling {
 	r := &ruling{
 		Decision: s.Config.Rules.Decide(q), command: q.Command,
-		logCommand: s.Config.LogCommand, loginShell: s.Config.LoginShell, onDisconnect: s.Config.OnDisconnect, onExit: s.Config.OnExit,
+		logCommand: s.Config.LogCommand, loginShell: s.Config.LoginShell,
+		onDisconnect: s.Config.OnDisconnect, onExit: s.Config.OnExit,
 	}
 	if r.Rule == nil {
 		return r

@@ -48,11 +48,18 @@ func randomRules(t *testing.T, r *rand.Rand) policy.Rules {
 	t.Helper()
 	list := make([]policy.Rule, r.IntN(6))
 	for i := range list {
-		rule := policy.Rule{Place: fmt.Sprintf("FILE:%d", i+1), User: some(r, userPats), From: some(r, networks), To: some(r, networks), Deny: r.IntN(4) == 0}
+		rule := policy.Rule{
+			Place: fmt.Sprintf("FILE:%d", i+1), User: some(r, userPats),
+			From: some(r, networks), To: some(r, networks), Deny: r.IntN(4) == 0,
+		}
 		rule.Service = [][]string{nil, {"rexec"}, {"rsh"}, {"rsh", "rexec"}}[r.IntN(4)]
 		if !rule.Deny {
-			rule.Session = policy.Session{Run: runs[r.IntN(len(runs))], NoShell: r.IntN(2) == 0, NoInput: r.IntN(2) == 0, LogCommand: maybe(r), Hangup: maybe(r), CloseOnExit: maybe(r),
-				TimeLimit: []time.Duration{0, time.Minute}[r.IntN(2)], Environment: []map[string]string{nil, {"LANG": "C", "PATH": "/opt:x"}}[r.IntN(2)]}
+			rule.Session = policy.Session{
+				Run: runs[r.IntN(len(runs))], NoShell: r.IntN(2) == 0, NoInput: r.IntN(2) == 0,
+				LogCommand: maybe(r), Hangup: maybe(r), CloseOnExit: maybe(r),
+				TimeLimit:   []time.Duration{0, time.Minute}[r.IntN(2)],
+				Environment: []map[string]string{nil, {"LANG": "C", "PATH": "/opt:x"}}[r.IntN(2)],
+			}
 			if rule.Run == "" && !rule.NoShell {
 				rule.LoginShell = maybe(r)
 			}
@@ -105,7 +112,8 @@ func decides(rules policy.Rules, account *passwd.Entry, groups []string, from, t
 				return false
 			}
 		}
-		return (r.Service == nil || slices.Contains(r.Service, "rexec")) && in(r.User, user) && in(r.From, within(from)) && in(r.To, within(to))
+		service := r.Service == nil || slices.Contains(r.Service, "rexec")
+		return service && in(r.User, user) && in(r.From, within(from)) && in(r.To, within(to))
 	})
 }
 
@@ -120,7 +128,11 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn := &inetd.Conn{Peer: netip.AddrPortFrom(netip.MustParseAddr(peers[r.IntN(len(peers))]), 999), Local: netip.AddrPortFrom(netip.MustParseAddr(peers[r.IntN(len(peers))]), 512)}
+		from, to := peers[r.IntN(len(peers))], peers[r.IntN(len(peers))]
+		conn := &inetd.Conn{
+			Peer:  netip.AddrPortFrom(netip.MustParseAddr(from), 999),
+			Local: netip.AddrPortFrom(netip.MustParseAddr(to), 512),
+		}
 		command := commands[r.IntN(len(commands))]
 		groups := []string{map[string]string{"root": "root", "daemon": "daemon", "nobody": "nogroup"}[account.Name]}
 
@@ -128,11 +140,16 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ruling, err := s.decide(command, account, &userSession{attempt: &attempt{}}, conn, &deadline{at: time.Now().Add(time.Hour), stopped: true})
+		grace := &deadline{at: time.Now().Add(time.Hour), stopped: true}
+		ruling, err := s.decide(command, account, &userSession{attempt: &attempt{}}, conn, grace)
 		if ok != (err == nil) {
 			t.Fatalf("case %d: the server says %v, and -explain\n%s", i, err, text)
 		}
 		decisive := decides(s.Config.Rules, account, groups, conn.Peer.Addr(), conn.Local.Addr(), command)
+		before := decisive // rules that do not match
+		if decisive < 0 {
+			before = len(s.Config.Rules)
+		}
 		want := "rules: none matches: denied\n"
 		switch {
 		case len(s.Config.Rules) == 0:
@@ -140,7 +157,7 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 		case decisive >= 0:
 			want = fmt.Sprintf("rule %q (FILE:%d): matches: ", s.Config.Rules[decisive].Name, decisive+1)
 		}
-		if !strings.Contains("\n"+text, "\n"+want) || strings.Count(text, "does not match: ") != max(decisive, map[bool]int{true: len(s.Config.Rules)}[decisive < 0]) {
+		if !strings.Contains("\n"+text, "\n"+want) || strings.Count(text, "does not match: ") != before {
 			t.Fatalf("case %d: %q, %q: want %s\n%s", i, account.Name, command, want, text)
 		}
 		if err != nil {
@@ -198,7 +215,11 @@ func TestARuleSaysWhatIsExecuted(t *testing.T) {
 				original = append(original, v)
 			}
 		}
-		if want := []string{"REXEC_ORIGINAL_COMMAND=" + tt.command}; tt.session.Run != "" && !slices.Equal(original, want) || tt.session.Run == "" && original != nil {
+		var want []string
+		if tt.session.Run != "" {
+			want = []string{"REXEC_ORIGINAL_COMMAND=" + tt.command}
+		}
+		if !slices.Equal(original, want) {
 			t.Errorf("%+v: %q", tt.session, original)
 		}
 	}
@@ -221,9 +242,12 @@ func TestARuleOverridesTheSettingsOfAllSessions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &Server{Config: Config{LogCommand: true, LoginShell: true, OnDisconnect: Hangup, OnExit: Shutdown, Rules: rules}}
+		s := &Server{Config: Config{
+			LogCommand: true, LoginShell: true, OnDisconnect: Hangup, OnExit: Shutdown, Rules: rules,
+		}}
 		r := s.rule(&policy.Request{})
-		if got := fmt.Sprint(r.logCommand, " ", r.program(&passwd.Entry{}, "", nil).Argv[0], " ", r.onDisconnect, r.onExit); got != tt.want {
+		shell := r.program(&passwd.Entry{}, "", nil).Argv[0]
+		if got := fmt.Sprint(r.logCommand, " ", shell, " ", r.onDisconnect, r.onExit); got != tt.want {
 			t.Errorf("%+v: %s; want %s", tt.session, got, tt.want)
 		}
 	}

@@ -41,7 +41,8 @@ func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *
 	if exit.Program == "" {
 		return nil
 	}
-	q := question{account.Name, conn.Peer.Addr().String(), conn.Peer.Port(), conn.Local.Addr().String(), r.command, a.rule}
+	from, to := conn.Peer.Addr().String(), conn.Local.Addr().String()
+	q := question{account.Name, from, conn.Peer.Port(), to, r.command, a.rule}
 	status, printed, err := s.runExit(exit, q, grace)
 	a.step("the exit program %s has ended", exit.Program)
 	if over := grace.over("the exit program"); over != nil {

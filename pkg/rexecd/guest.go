@@ -11,19 +11,19 @@ import (
 	"rexecd/pkg/rexec/wire"
 )
 
-// Guests says who is let in without a password, and as whom.
-type Guests struct {
-	Name     string
-	Accounts []string // each serves one guest at a time; none: there are no guests
-	From     []netip.Prefix
-	// PasswordAccounts permits accounts that somebody may log in to with a password.
-	PasswordAccounts bool
+// guests says who is let in without a password, and as whom.
+type guests struct {
+	name     string
+	accounts []string // each serves one guest at a time; none: there are no guests
+	from     []netip.Prefix
+	// passwordAccounts permits accounts that somebody may log in to with a password.
+	passwordAccounts bool
 }
 
 // welcomes reports whether a request is a guest's. Everybody else takes the
 // ordinary road, a guest from elsewhere too.
-func (g *Guests) welcomes(req *wire.Request, peer netip.Addr) bool {
-	return len(g.Accounts) > 0 && asRoot && req.User == g.Name && len(req.Password) == 0 && within(g.From, peer)
+func (g *guests) welcomes(req *wire.Request, peer netip.Addr) bool {
+	return len(g.accounts) > 0 && asRoot && req.User == g.name && len(req.Password) == 0 && within(g.from, peer)
 }
 
 // within reports whether an address is in one of the networks.
@@ -46,7 +46,7 @@ func (s *Server) admitGuest(user *userSession, claimed string, a *attempt, grace
 	var account *passwd.Entry
 	var passed []string // and why
 	err := grace.during("the guest accounts", func() (err error) {
-		for _, name := range s.Config.Guests.Accounts {
+		for _, name := range s.Config.guests.accounts {
 			if account, err = user.occupy(name); err == nil {
 				return nil
 			}
@@ -73,7 +73,7 @@ func (s *Server) admitGuest(user *userSession, claimed string, a *attempt, grace
 // it was killed, keeps the account from being idle as well: the next guest could
 // trace it, and be traced.
 func (u *userSession) occupy(name string) (*passwd.Entry, error) {
-	guests, counters := u.server.Config.Guests, u.server.Config.Sessions.Dir
+	guests, counters := u.server.Config.guests, u.server.Config.sessions.dir
 	account, err := passwd.Lookup(name)
 	switch {
 	case err != nil:
@@ -81,7 +81,7 @@ func (u *userSession) occupy(name string) (*passwd.Entry, error) {
 	case account.UID == 0:
 		return nil, errors.New("it is root's")
 	}
-	if !guests.PasswordAccounts {
+	if !guests.passwordAccounts {
 		switch locked, err := account.Locked(); {
 		case err != nil:
 			return nil, err

@@ -17,7 +17,7 @@ type identity struct {
 	account *passwd.Entry // nil where the name service knows nobody of that name
 	invalid bool          // nobody, or no account can have the name
 	barred  error         // why nobody is let in by this name, whatever PAM decides
-	names   Names
+	names   names
 }
 
 // nameForPAM is the account's own name where there is one, as login(1) and sshd
@@ -35,7 +35,7 @@ func (id *identity) nameForPAM() string {
 
 // identify looks at the name before PAM does.
 func (s *Server) identify(claimed string, emptyPassword bool, grace *deadline) *identity {
-	id := &identity{claimed: claimed, names: s.Config.Names}
+	id := &identity{claimed: claimed, names: s.Config.names}
 	if !validName(claimed) {
 		id.invalid, id.barred = true, errors.New("no account can have this name")
 		return id
@@ -56,7 +56,7 @@ func (s *Server) identify(claimed string, emptyPassword bool, grace *deadline) *
 // lookup asks NSS, which may ask a directory server that does not answer.
 func (s *Server) lookup(claimed string, grace *deadline) (account *passwd.Entry, err error) {
 	err = grace.during("the user database", func() error {
-		account, err = s.Config.Names.find(claimed)
+		account, err = s.Config.names.find(claimed)
 		return err
 	})
 	return account, err

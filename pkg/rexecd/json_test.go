@@ -25,7 +25,8 @@ func FuzzJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		line := appendString(nil, s)
 		var back string
-		if err := json.Unmarshal(line, &back); err != nil || strings.ContainsAny(string(line), "\n\r\x00") || !utf8.Valid(line) {
+		err := json.Unmarshal(line, &back)
+		if err != nil || strings.ContainsAny(string(line), "\n\r\x00") || !utf8.Valid(line) {
 			t.Fatalf("%q became %s, %v", s, line, err)
 		}
 		if utf8.ValidString(s) && back != s {

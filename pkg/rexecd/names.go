@@ -7,16 +7,16 @@ import (
 	"rexecd/pkg/passwd"
 )
 
-// Names says under which other names an account is looked up whose name, as it was
+// names says under which other names an account is looked up whose name, as it was
 // sent, nobody has.
-type Names struct {
-	Fold   bool   // in lower case: z/OS and IBM i send capitals
-	Domain string // %u in it stands for the name: "%u@example.com", `EXAMPLE\%u`; empty: none
+type names struct {
+	fold   bool   // in lower case: z/OS and IBM i send capitals
+	domain string // %u in it stands for the name: "%u@example.com", `EXAMPLE\%u`; empty: none
 }
 
 // find looks a name up, as it was sent first. Only "no such user" leads to the next
 // form: a directory that fails must not have somebody else let in.
-func (n Names) find(claimed string) (account *passwd.Entry, err error) {
+func (n names) find(claimed string) (account *passwd.Entry, err error) {
 	for _, name := range n.forms(claimed) {
 		if account, err = passwd.Lookup(name); !errors.Is(err, passwd.ErrUnknown) {
 			return account, err
@@ -28,16 +28,16 @@ func (n Names) find(claimed string) (account *passwd.Entry, err error) {
 // forms are the names that a claimed one is looked up as, in order. How many there
 // are depends on the claimed name alone, so a refused peer learns nothing by their
 // time either.
-func (n Names) forms(claimed string) []string {
+func (n names) forms(claimed string) []string {
 	forms := []string{claimed}
 	name := claimed
-	if n.Fold {
+	if n.fold {
 		if name = lower(claimed); name != claimed {
 			forms = append(forms, name)
 		}
 	}
-	if n.Domain != "" && !strings.ContainsAny(claimed, `@\`) {
-		forms = append(forms, strings.ReplaceAll(n.Domain, "%u", name))
+	if n.domain != "" && !strings.ContainsAny(claimed, `@\`) {
+		forms = append(forms, strings.ReplaceAll(n.domain, "%u", name))
 	}
 	return forms
 }

@@ -8,11 +8,11 @@ import (
 	"rexecd/pkg/places"
 )
 
-// Sessions limits how many commands run at once, in all processes of the host.
-type Sessions struct {
-	Dir     string // where they are counted
-	Most    int    // of all users; 0: no limit
-	PerUser int    // 0: no limit
+// sessions limits how many commands run at once, in all processes of the host.
+type sessions struct {
+	dir     string // where they are counted
+	most    int    // of all users; 0: no limit
+	perUser int    // 0: no limit
 }
 
 // everybody is the holder of the places that all users share.
@@ -22,16 +22,16 @@ const everybody = 0
 // has authenticated learns that there is none. The user's own come first: who has
 // used them up must not use up everybody's.
 func (u *userSession) takePlaces(account *passwd.Entry, r *ruling) error {
-	limits := u.server.Config.Sessions
+	limits := u.server.Config.sessions
 	if r.Rule != nil {
 		if err := u.take("rule."+r.Rule.Name, uint32(account.UID), r.Sessions); err != nil {
 			return err
 		}
 	}
-	if err := u.take("sessions_per_user", uint32(account.UID), limits.PerUser); err != nil {
+	if err := u.take("sessions_per_user", uint32(account.UID), limits.perUser); err != nil {
 		return err
 	}
-	return u.take("sessions", everybody, limits.Most)
+	return u.take("sessions", everybody, limits.most)
 }
 
 // take takes one of n places of a counter until the session is closed; without
@@ -41,7 +41,7 @@ func (u *userSession) take(counter string, holder uint32, n int) error {
 	if n == 0 || !asRoot {
 		return nil
 	}
-	place, err := places.Acquire(u.server.Config.Sessions.Dir, counter, holder, n)
+	place, err := places.Acquire(u.server.Config.sessions.dir, counter, holder, n)
 	switch {
 	case errors.Is(err, places.ErrFull):
 		return unavailable(fmt.Errorf("%s = %d: %w", counter, n, err))

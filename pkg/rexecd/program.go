@@ -14,7 +14,8 @@ func (r *ruling) program(account *passwd.Entry, client string, pamEnv []string) 
 	if shell == "" {
 		shell = "/bin/sh"
 	}
-	env := session.Environment(session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}, client, pamEnv)
+	user := session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}
+	env := session.Environment(user, client, pamEnv)
 	env = session.With(env, r.Environment)
 	if r.Run != "" {
 		env = append(env, "REXEC_ORIGINAL_COMMAND="+r.command)
@@ -23,7 +24,8 @@ func (r *ruling) program(account *passwd.Entry, client string, pamEnv []string) 
 	switch {
 	case r.Words != nil:
 		c.Argv = r.Words
-		if paths := session.Path(env, account.Home, r.Words[0]); len(paths) > 0 { // else the empty path, at which there is nothing
+		// Without a path it is the empty one, at which there is nothing.
+		if paths := session.Path(env, account.Home, r.Words[0]); len(paths) > 0 {
 			c.Shell, c.Others = paths[0], paths[1:]
 		}
 	case r.Run != "":

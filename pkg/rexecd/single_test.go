@@ -13,8 +13,10 @@ func TestTheSingleUserIsTheWholeNameAndPassword(t *testing.T) {
 		name, password string
 		want           bool
 	}{
-		{"u", long, true}, {"u", long[1:], false}, {"u", long + "p", false}, {"u", long[1:] + "q", false}, {"u", "q" + long[1:], false},
-		{"u", "", false}, {"", long, false}, {"U", long, false}, {"u\x00", long, false}, {"u", long[1:] + "\x00", false}, {"v", "x", false},
+		{"u", long, true}, {"u", long[1:], false}, {"u", long + "p", false},
+		{"u", long[1:] + "q", false}, {"u", "q" + long[1:], false},
+		{"u", "", false}, {"", long, false}, {"U", long, false},
+		{"u\x00", long, false}, {"u", long[1:] + "\x00", false}, {"v", "x", false},
 	} {
 		s := &Single{User: "u", Password: []byte(long)}
 		if got := s.is(&wire.Request{User: tt.name, Password: []byte(tt.password)}); got != tt.want {

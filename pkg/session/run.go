@@ -26,8 +26,8 @@ type Program struct {
 
 // What ends a program before its time.
 var (
-	ErrTooLate = errors.New("it took too long")
-	ErrTooMuch = errors.New("it printed too much")
+	errTooLate = errors.New("it took too long")
+	errTooMuch = errors.New("it printed too much")
 )
 
 // Run runs a program to its end, and returns how it ended and what it printed. Its
@@ -112,12 +112,16 @@ func (r *exchange) reap(child *Process) (Status, []byte, error) {
 
 // talk writes the input and reads the output until the program has ended.
 func (r *exchange) talk(child *Process, until time.Time) error {
-	fds := []unix.PollFd{{Fd: int32(child.pidfd), Events: unix.POLLIN}, {Fd: int32(r.out), Events: unix.POLLIN}, {Events: unix.POLLOUT}}
+	fds := []unix.PollFd{
+		{Fd: int32(child.pidfd), Events: unix.POLLIN},
+		{Fd: int32(r.out), Events: unix.POLLIN},
+		{Events: unix.POLLOUT},
+	}
 	for {
 		fds[2].Fd = int32(r.in)
 		left := time.Until(until)
 		if left <= 0 {
-			return fmt.Errorf("%w: more than %v", ErrTooLate, r.Patience.Round(time.Millisecond))
+			return fmt.Errorf("%w: more than %v", errTooLate, r.Patience.Round(time.Millisecond))
 		}
 		if _, err := unix.Poll(fds, int(left/time.Millisecond)+1); err == unix.EINTR {
 			continue
@@ -154,7 +158,7 @@ func (r *exchange) read() (end bool, err error) {
 		case err != nil || n == 0:
 			return true, os.NewSyscallError("read", err)
 		case len(r.printed)+n > r.MaxOutput:
-			return true, fmt.Errorf("%w: more than %d bytes", ErrTooMuch, r.MaxOutput)
+			return true, fmt.Errorf("%w: more than %d bytes", errTooMuch, r.MaxOutput)
 		default:
 			r.printed = append(r.printed, b[:n]...)
 		}

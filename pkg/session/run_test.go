@@ -69,17 +69,17 @@ func TestAProgramIsBounded(t *testing.T) {
 		name, text string
 		want       error
 	}{
-		{"hangs", "sleep 1000", ErrTooLate},
-		{"hangs without its descriptors", "exec <&- >&- 2>&-; sleep 1000", ErrTooLate},
-		{"hangs and ignores signals", "trap '' TERM INT HUP PIPE; while :; do sleep 1000; done", ErrTooLate},
-		{"stops itself", "kill -STOP $$", ErrTooLate},
-		{"prints without end", "yes", ErrTooMuch},
-		{"prints megabytes at once", "head -c 5000000 /dev/zero", ErrTooMuch},
+		{"hangs", "sleep 1000", errTooLate},
+		{"hangs without its descriptors", "exec <&- >&- 2>&-; sleep 1000", errTooLate},
+		{"hangs and ignores signals", "trap '' TERM INT HUP PIPE; while :; do sleep 1000; done", errTooLate},
+		{"stops itself", "kill -STOP $$", errTooLate},
+		{"prints without end", "yes", errTooMuch},
+		{"prints megabytes at once", "head -c 5000000 /dev/zero", errTooMuch},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
 			_, printed, err := ask(t, tt.text, func(p *Program) {
-				if tt.want == ErrTooLate {
+				if tt.want == errTooLate {
 					p.Patience = 300 * time.Millisecond
 				}
 			})
@@ -96,7 +96,7 @@ func TestNothingOfAProgramsGroupOutlivesIt(t *testing.T) {
 		err  error
 	}{
 		"ends":  {"sleep 1000 & echo $! >&3; exit 0", nil},
-		"hangs": {"sleep 1000 & echo $! >&3; wait", ErrTooLate},
+		"hangs": {"sleep 1000 & echo $! >&3; wait", errTooLate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pids := filepath.Join(t.TempDir(), "pid")
@@ -147,7 +147,8 @@ func TestAMissingProgramIsAnError(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Err != unix.ENOENT {
 		t.Errorf("error %v", err)
 	}
-	if _, _, err := ask(t, "", func(p *Program) { p.Env = []string{"A=" + strings.Repeat("x", 131072)} }); !errors.Is(err, unix.E2BIG) {
+	long := func(p *Program) { p.Env = []string{"A=" + strings.Repeat("x", 131072)} }
+	if _, _, err := ask(t, "", long); !errors.Is(err, unix.E2BIG) {
 		t.Errorf("with too long a variable: %v", err)
 	}
 }

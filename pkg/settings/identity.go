@@ -13,8 +13,12 @@ type domainValue struct{ field *string }
 func (v domainValue) set(n *unstable.Node) *unstable.Node {
 	text := string(n.Data)
 	rest := strings.Replace(text, "%u", "", 1)
-	plain := !strings.ContainsFunc(rest, func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune("%/:", c) })
-	if n.Kind != unstable.String || text != "" && (rest == text || !plain || strings.Trim(rest, `@\`) == "" || text[0] == '-') {
+	bad := func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune("%/:", c) }
+	switch {
+	case n.Kind != unstable.String:
+		return n
+	case text == "":
+	case rest == text, strings.ContainsFunc(rest, bad), strings.Trim(rest, `@\`) == "", text[0] == '-':
 		return n
 	}
 	*v.field = text

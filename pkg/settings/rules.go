@@ -70,7 +70,9 @@ func (r *Rule) keys() table {
 		{name: "action", value: choice(&r.Action, Allow, Deny)},
 		{name: "run", value: stringValue{&r.Run, "a command"}},
 		{name: "shell", value: optional[bool]{&r.Shell, switchValue}},
-		{name: "environment", table: table{{each: func(name string) key { return key{value: variableValue{&r.Environment, name}} }}}},
+		{name: "environment", table: table{{each: func(name string) key {
+			return key{value: variableValue{&r.Environment, name}}
+		}}}},
 		{name: "input", value: choice(&r.Input, FromClient, NoInput)},
 		{name: "time_limit", value: timeValue{&r.TimeLimit, time.Second, 8760 * time.Hour}},
 		{name: "sessions", value: numberValue{&r.Sessions, "a number", 1, 1_000_000}},

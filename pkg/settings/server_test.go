@@ -36,7 +36,8 @@ func TestEverySettingOfTheServerIsApplied(t *testing.T) {
 		{`refusal_delay = 60`, func(s *Server) { s.RefusalDelay = time.Minute }},
 		{"sessions = 7\nsessions_per_user = 1", func(s *Server) { s.Sessions, s.SessionsPerUser = 7, 1 }},
 		{"[guest]\naccounts = ['a', 'b']\nfrom = ['192.0.2.0/24', '::1']\nname = 'g'\npermit_password_accounts = true", func(s *Server) {
-			s.Guest = Guest{"g", []string{"a", "b"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}, true}
+			from := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("::1/128")}
+			s.Guest = Guest{"g", []string{"a", "b"}, from, true}
 		}},
 		{"exit = '/etc/rexec/validate'\nexit_user = 'rexecexit'", func(s *Server) { s.Exit, s.ExitUser = "/etc/rexec/validate", "rexecexit" }},
 		{"trace = ['192.0.2.7']", func(s *Server) { s.Trace = []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32")} }},

@@ -11,7 +11,8 @@ import (
 	"rexecd/tests/lab"
 )
 
-// A guest from elsewhere, or with a password, is a user whom nobody knows: the same bytes, the same time, the same charge.
+// A guest from elsewhere, or with a password, is a user whom nobody knows: the same
+// bytes, the same time, the same charge.
 func TestAGuestFromElsewhereIsAUserWhomNobodyKnows(t *testing.T) {
 	manyAddresses(t)
 	u := newUser(t, lab.User{Hash: "!"})
@@ -56,7 +57,8 @@ func TestAGuestFromElsewhereIsAUserWhomNobodyKnows(t *testing.T) {
 	s.Log.Wait(t, "Failed password for invalid user guest from 198.51.100.7 port ")
 }
 
-// A guest is no way to the accounts' own files by another command at once: each has the account alone.
+// A guest is no way to the accounts' own files by another command at once: each has
+// the account alone.
 func TestTwoGuestsAtOnceAreNeverOneAccount(t *testing.T) {
 	u := newUser(t, lab.User{Hash: "!"})
 	s := serve(t, lab.Handler{Settings: fmt.Sprintf("[guest]\naccounts = [%q]\nfrom = ['127.0.0.1']\n", u.Name)})

@@ -11,8 +11,8 @@ import (
 
 const tryAgain = "\x01Try again.\n"
 
-// counting starts a server of each kind with counters of their own: /run/in.rexecd is every test's, and sessions counts
-// all users.
+// counting starts a server of each kind with counters of their own: /run/in.rexecd is
+// every test's, and sessions counts all users.
 func counting(t *testing.T, settings string) map[string]struct {
 	addr string
 	log  *lab.Log
@@ -52,7 +52,8 @@ func TestMoreCommandsAtOnceThanPermittedAreRefused(t *testing.T) {
 	second.Rest(t)
 }
 
-// A command that has ended counts no more, though the peer has not read its output, for which the handler stays.
+// A command that has ended counts no more, though the peer has not read its output,
+// for which the handler stays.
 func TestAPlaceIsFreeWhenTheCommandHasEnded(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})

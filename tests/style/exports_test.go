@@ -29,11 +29,6 @@ var exempt = map[string]string{
 	"pkg/login.Status":    "pkg/rexecd's tests make errors of PAM's",
 	"pkg/penalty.Source":  "half of a penalty's origin, whose other half is User",
 	"pkg/settings.Column": "part of a place in a file: file, line and column",
-	"pkg/audit.CPU":       "records are to have what a command used",
-	"pkg/audit.Peak":      "records are to have what a command used",
-	"pkg/session.Usage":   "records are to have what a command used",
-	"pkg/session.System":  "records are to have what a command used",
-	"pkg/session.MaxRSS":  "records are to have what a command used",
 }
 
 // The client library and its wire format are for other modules.

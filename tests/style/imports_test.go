@@ -11,8 +11,10 @@ import (
 var imports = map[string][]string{
 	"pkg/rexec": {"pkg/rexec/wire"},
 	"pkg/rexecd": {
-		"pkg/audit", "pkg/inetd", "pkg/login", "pkg/passwd", "pkg/penalty", "pkg/rexec/wire", "pkg/session", "pkg/settings",
+		"pkg/audit", "pkg/inetd", "pkg/login", "pkg/passwd", "pkg/penalty", "pkg/places", "pkg/policy",
+		"pkg/rexec/wire", "pkg/session", "pkg/settings",
 	},
+	"pkg/rexecd/rules": {"pkg/policy", "pkg/settings"},
 }
 
 func TestLeavesDoNotImportEachOther(t *testing.T) {

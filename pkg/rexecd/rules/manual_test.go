@@ -27,14 +27,15 @@ func TestTheManualsExamplesAreRulesThatWork(t *testing.T) {
 		}
 		all += example + "\n"
 	}
-	name := regexp.MustCompile(`[a-z]([A-Z])`)
+	name := regexp.MustCompile(`([a-z])([A-Z])`)
 	for _, table := range []reflect.Type{reflect.TypeFor[settings.Rule](), reflect.TypeFor[settings.Test]()} {
 		for i := range table.NumField() {
-			key := strings.ToLower(name.ReplaceAllStringFunc(table.Field(i).Name, func(s string) string { return s[:1] + "_" + s[1:] }))
+			key := strings.ToLower(name.ReplaceAllString(table.Field(i).Name, "${1}_$2"))
 			if !regexp.MustCompile(`(?m)^\.It Cm (.* , )?` + key + `( ,.*)?$`).MatchString(manual) {
 				t.Errorf("rexecd.toml(5) does not describe %s.%s", table.Name(), key)
 			}
-			if optional := table.Name() == "Test" && (key == "to" || key == "service"); !optional && !strings.Contains(all, "\n"+key+" = ") {
+			optional := table.Name() == "Test" && (key == "to" || key == "service")
+			if !optional && !strings.Contains(all, "\n"+key+" = ") {
 				t.Errorf("rexecd.toml(5) has no example of %s.%s", table.Name(), key)
 			}
 		}

@@ -41,10 +41,12 @@ func mistake(from settings.Sources, list string, element int, key, reason string
 
 func newRule(r *settings.Rule) policy.Rule {
 	p := policy.Rule{
-		Name: r.Name, Service: r.Service, User: r.User, From: r.From, To: r.To, Command: r.Command, Deny: r.Action == settings.Deny,
+		Name: r.Name, Service: r.Service, User: r.User, From: r.From, To: r.To,
+		Command: r.Command, Deny: r.Action == settings.Deny,
 		Session: policy.Session{
-			Run: r.Run, NoShell: r.Shell != nil && !*r.Shell, Environment: r.Environment, NoInput: r.Input == settings.NoInput,
-			TimeLimit: r.TimeLimit, Sessions: r.Sessions, Exit: r.Exit, LogCommand: r.LogCommand, LoginShell: r.LoginShell, CloseOnExit: r.CloseOnExit,
+			Run: r.Run, NoShell: r.Shell != nil && !*r.Shell, Environment: r.Environment,
+			NoInput: r.Input == settings.NoInput, TimeLimit: r.TimeLimit, Sessions: r.Sessions, Exit: r.Exit,
+			LogCommand: r.LogCommand, LoginShell: r.LoginShell, CloseOnExit: r.CloseOnExit,
 		},
 	}
 	if r.OnDisconnect != "" {

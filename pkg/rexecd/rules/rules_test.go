@@ -65,19 +65,19 @@ action = "deny"
 		t.Fatal(err)
 	}
 	want := []policy.Rule{{
-		Name: "batch", Place: "FILE:2", Service: []string{"rexec"}, User: []string{"batch*"}, From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Command: &command,
+		Name: "batch", Place: "FILE:2", Service: []string{"rexec"}, User: []string{"batch*"},
+		From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Command: &command,
 		Session: policy.Session{
 			Run: "/opt/jobs/gate", NoShell: true, Environment: map[string]string{"LANG": "C"}, NoInput: true, TimeLimit: 2 * time.Hour,
 			Sessions: 4, Exit: "/etc/rexec/validate", LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
 		},
 	}, {Name: "2", Place: "FILE:20", Deny: true}}
 	for i := range want {
-		for _, pair := range [][2]reflect.Value{{reflect.ValueOf(got[i]), reflect.ValueOf(want[i])}} {
-			for f := range pair[0].NumField() {
-				field := pair[0].Type().Field(f)
-				if field.IsExported() && !reflect.DeepEqual(pair[0].Field(f).Interface(), pair[1].Field(f).Interface()) {
-					t.Errorf("rule %d: %s is %+v; want %+v", i+1, field.Name, pair[0].Field(f), pair[1].Field(f))
-				}
+		got, want := reflect.ValueOf(got[i]), reflect.ValueOf(want[i])
+		for f := range got.NumField() {
+			field := got.Type().Field(f)
+			if field.IsExported() && !reflect.DeepEqual(got.Field(f).Interface(), want.Field(f).Interface()) {
+				t.Errorf("rule %d: %s is %+v; want %+v", i+1, field.Name, got.Field(f), want.Field(f))
 			}
 		}
 	}
