@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"rexecd/pkg/rexecd/rules"
 	"rexecd/pkg/settings"
 	"rexecd/tests/lab"
 )
@@ -16,7 +17,11 @@ import (
 // kinds tries an example of each kind with the program that reads it.
 var kinds = map[string]func(*testing.T, Example){
 	"rexecd.toml": func(t *testing.T, e Example) {
-		if _, _, err := settings.ReadServer(file(t, "rexecd.toml", e)); err != nil {
+		set, from, err := settings.ReadServer(file(t, "rexecd.toml", e))
+		if err == nil {
+			_, err = rules.New(set, from)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	},
