@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,4 +92,32 @@ func TestTwoGuestsAtOnceAreNeverOneAccount(t *testing.T) {
 	if served == 0 {
 		t.Error("nobody was served")
 	}
+}
+
+// A process that forks and exits without a pause has gone before anybody can read whose it was.
+func TestAProcessThatForksAndExitsKeepsItsAccount(t *testing.T) {
+	u, dir := newUser(t, lab.User{Hash: "!"}), openDir(t)
+	s := serve(t, lab.Handler{Settings: fmt.Sprintf("[guest]\naccounts = [%q]\nfrom = ['127.0.0.1']\n", u.Name)})
+	guest := func(command string) lab.Request { return lab.Request{User: "guest", Command: command} }
+	stop := dir + "/stop"
+	t.Cleanup(func() { write(t, stop, "") })
+	// A host has others, whose entries take time to read.
+	others := exec.Command("perl", "-e", "for (1..300) { fork or exec 'sleep', '60' } sleep 60")
+	others.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := others.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(-others.Process.Pid, syscall.SIGKILL); others.Wait() })
+	hop := "perl -MPOSIX -e 'setsid; for (1..500000) { exit if -e \"" + stop + "\"; exit if fork }' </dev/null >/dev/null 2>&1 & "
+	if got := out(t, s.Addr, guest(hop+"echo left")); got != "left\n" {
+		t.Fatalf("the guest's output is %q", got)
+	}
+	s.Log.Wait(t, "Session closed for guest")
+	for range 50 {
+		want(t, s.Addr, guest("id -un"), "\x01Try again.\n")
+	}
+	write(t, stop, "")
+	lab.Eventually(t, "the account is idle", func() bool {
+		return string(lab.Ask(t, s.Addr, guest("id -un")).All) == "\x00"+u.Name+"\n"
+	})
 }
