@@ -17,6 +17,11 @@ func (r *ruling) program(account *passwd.Entry, client string, pamEnv []string) 
 	user := session.User{Name: account.Name, UID: account.UID, Home: account.Home, Shell: shell}
 	env := session.Environment(user, client, pamEnv)
 	env = session.With(env, r.Environment)
+	if r.Run != "" || r.Words != nil {
+		// bash -c reads ~/.bashrc when its input is a network connection, unless another
+		// shell has started it.
+		env = session.With(env, map[string]string{"SHLVL": "1"})
+	}
 	if r.Run != "" {
 		env = append(env, "REXEC_ORIGINAL_COMMAND="+r.command)
 	}

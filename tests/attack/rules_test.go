@@ -76,6 +76,22 @@ func TestAForcedCommandIsAllThatRuns(t *testing.T) {
 	}
 }
 
+// Nor when bash is what runs: it reads ~/.bashrc unless it believes that another shell started it.
+func TestBashInAForcedCommandReadsNoFileOfTheUsers(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{Shell: "/bin/bash"})
+	write(t, "/home/"+u.Name+"/.bashrc", "echo mine\n")
+	for settings, command := range map[string]string{
+		"run = 'bash -c \"echo forced\"'\n":                                "id",
+		"run = 'bash -c \"echo forced\"'\nshell = false\n":                 "id",
+		"command = 'bash -c \"echo [a-z]+\"'\nshell = false\n":             "bash -c \"echo forced\"",
+		"run = 'bash -c \"bash -c \\\"echo forced\\\"\"'\n":                "id",
+		"environment = { SHLVL = '0' }\nrun = 'bash -c \"echo forced\"'\n": "id",
+	} {
+		want(t, serve(t, lab.Handler{Settings: "[[rule]]\n" + settings}).Addr, request(u, command), "\x00forced\n")
+	}
+}
+
 // A program is found in PATH's absolute directories, which the user has no say in.
 func TestTheUserDoesNotChooseTheProgram(t *testing.T) {
 	t.Parallel()
