@@ -44,16 +44,17 @@ func (t topic) ok(format string, args ...any) finding   { return t.find(ok, form
 func (t topic) note(format string, args ...any) finding { return t.find(note, format, args...) }
 func (t topic) fail(format string, args ...any) finding { return t.find(fail, format, args...) }
 
-// check is -check. With a settings file it looks at that alone: configuration
+// check is -check. With a settings file it looks at that and what it names: configuration
 // management asks before it puts a new file in place, on a host where the rest
 // may be still to come. It returns the exit status.
 func check(out io.Writer, o options) int {
 	looks := []func() []finding{
-		checkSettings, checkGuests, checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler, checkStarter,
-		checkPort, checkFirewall,
+		checkSettings, o.checkGuests, o.checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler,
+		checkStarter, checkPort, checkFirewall,
 	}
 	if o.config != "" {
-		looks = []func() []finding{func() []finding { return checkNamedSettings(o.config) }}
+		named := func() []finding { return checkNamedSettings(o.config) }
+		looks = []func() []finding{named, o.checkGuests, o.checkExit}
 	}
 	var found []finding
 	worst := ok
@@ -76,6 +77,15 @@ func check(out io.Writer, o options) int {
 		return exitError
 	}
 	return exitOK
+}
+
+// absent is the level of what the settings name and the host does not have: with a
+// file on its way to its place, it may be on its way too.
+func (o options) absent() level {
+	if o.config != "" {
+		return note
+	}
+	return fail
 }
 
 func writeJSON(out io.Writer, v any) {

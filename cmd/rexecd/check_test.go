@@ -215,3 +215,24 @@ func TestAFileThatIsNoDropInIsNoted(t *testing.T) {
 		t.Errorf("misnamed in a directory that is absent = %q", got)
 	}
 }
+
+func TestWhatANamedFileNeedsMayBeStillToCome(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rexecd.toml")
+	text := "exit = '/nowhere/validate'\nexit_user = 'no-such-user'\n[guest]\naccounts = ['no-such-user']\nfrom = ['::1']\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	named := options{config: file}
+	found := append(named.checkExit(), named.checkGuests()...)
+	if len(found) != 3 {
+		t.Fatalf("found %v", found)
+	}
+	for _, f := range found {
+		if f.Level != note {
+			t.Errorf("with -config, %v", f)
+		}
+	}
+	if f := (options{}).checkGuest("no-such-user", false); f.Level != fail {
+		t.Errorf("without -config, %v", f)
+	}
+}

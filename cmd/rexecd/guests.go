@@ -9,23 +9,23 @@ import (
 
 // checkGuests looks at every account that guests would get. Which the server passes
 // over is not fit.
-func checkGuests() []finding {
-	set, _, err := settings.ReadServer("")
+func (o options) checkGuests() []finding {
+	set, _, err := settings.ReadServer(o.config)
 	if err != nil || len(set.Guest.Accounts) == 0 {
 		return nil
 	}
 	var found []finding
 	for _, name := range set.Guest.Accounts {
-		found = append(found, checkGuest(name, set.Guest.PermitPasswordAccounts))
+		found = append(found, o.checkGuest(name, set.Guest.PermitPasswordAccounts))
 	}
 	return found
 }
 
-func checkGuest(name string, permitPassword bool) finding {
+func (o options) checkGuest(name string, permitPassword bool) finding {
 	const about = topic("guest")
 	entry := getent("passwd", name)
 	if len(entry) < 7 {
-		return about.fail("account %q does not exist: useradd -m -r makes one, or take it out of guest.accounts", name)
+		return about.find(o.absent(), "account %q does not exist: useradd -m -r makes one, or take it out of guest.accounts", name)
 	}
 	if strings.Trim(entry[2], "0") == "" {
 		return about.fail("account %q is root's, which no guest gets: take it out of guest.accounts", name)

@@ -113,7 +113,7 @@ func TestOnlyFitAccountsAreForGuests(t *testing.T) {
 	write(t, config, list+noPenalties)
 	out, _, status := run(t, exec.Command(lab.Rexecd(t), "-check", "-config", config))
 	for _, want := range []string{
-		`FAIL guest: account "nosuch" does not exist`, `FAIL guest: account "root" is root's`, `FAIL guest: account "` + twin.Name + `" is root's`,
+		`note guest: account "nosuch" does not exist`, `FAIL guest: account "root" is root's`, `FAIL guest: account "` + twin.Name + `" is root's`,
 		`FAIL guest: account "` + withPassword.Name + `" may have a password`, `FAIL guest: account "` + empty.Name + `" may have a password`,
 		`ok   guest: account "` + fit.Name + `"`,
 	} {

@@ -111,7 +111,7 @@ func TestAFileWhoseTestsFailServesNobody(t *testing.T) {
 		t.Errorf("the record is %q", m)
 	}
 	file := openDir(t) + "/rexecd.toml"
-	for text, want := range map[string]string{text: file + ":6:1: test.expect", strings.Replace(text, "'deny'", "'all'", 1): "ok   rules: 1, with 1 tests; what matches none of them is denied"} {
+	for text, want := range map[string]string{text: file + ":6:1: test.expect", strings.Replace(text, "'deny'", "'all'", 1): "ok   settings: 1 rules, with 1 tests; what matches none of them is denied"} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,7 @@ ready for the request
 request of 6 bytes for user "` + u.Name + `"
 PAM has authenticated "` + u.Name + `"
 the account "` + u.Name + `", user ID \d+, may come in
+no rules: allowed: true
 PAM has opened the session
 the command runs
 the connections are released`
