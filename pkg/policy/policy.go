@@ -78,7 +78,7 @@ type Decision struct {
 	// Skipped has, for each rule before that one, the criterion that did not match.
 	Skipped []Criterion
 	Words   []string // what is executed without a shell; nil with one
-	Why     error    // a denial by a rule that allows: its words could not be split
+	Why     error    // a denial by a rule that allows: its words could not be split, or whoever asked found another reason
 }
 
 // Decide finds the first rule that matches, which decides. Where there are rules,

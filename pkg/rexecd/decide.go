@@ -36,7 +36,7 @@ func (s *Server) decide(
 	err := grace.during("the rules", func() error { // the group database, and patterns over a long command
 		q, err := s.question(command, account, conn.Peer.Addr(), conn.Local.Addr())
 		if err == nil {
-			r = s.rule(q)
+			r = s.rule(q, account)
 		}
 		return err
 	})
@@ -94,7 +94,7 @@ func (s *Server) question(command string, account *passwd.Entry, from, to netip.
 }
 
 // rule is the one place where the rules are asked, for the server as for -explain.
-func (s *Server) rule(q *policy.Request) *ruling {
+func (s *Server) rule(q *policy.Request, account *passwd.Entry) *ruling {
 	r := &ruling{
 		Decision: s.Config.Rules.Decide(q), command: q.Command,
 		logCommand: s.Config.LogCommand, loginShell: s.Config.LoginShell,
@@ -104,6 +104,11 @@ func (s *Server) rule(q *policy.Request) *ruling {
 		return r
 	}
 	r.Session = r.Rule.Session
+	// A shell such as nologin would have refused. A rule that does without it must not
+	// be what lets the account in.
+	if r.Allowed && (r.NoShell || r.Run != "") && !account.HasShell() {
+		r.Allowed, r.Words, r.Why = false, nil, fmt.Errorf("the account's shell %q, which shells(5) does not list", account.Shell)
+	}
 	override(&r.logCommand, r.LogCommand)
 	override(&r.loginShell, r.LoginShell)
 	if r.Hangup != nil {

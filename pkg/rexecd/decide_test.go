@@ -204,7 +204,7 @@ func TestARuleSaysWhatIsExecuted(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Config.Rules = rules
-		r := s.rule(&policy.Request{Command: tt.command})
+		r := s.rule(&policy.Request{Command: tt.command}, &passwd.Entry{})
 		c := r.program(account, "192.0.2.7 1 512", []string{"REXEC_ORIGINAL_COMMAND=forged", "A=1"})
 		if got := fmt.Sprintf("%s %q %q", c.Shell, c.Others, c.Argv); got != tt.want {
 			t.Errorf("%+v: %s; want %s", tt.session, got, tt.want)
@@ -245,7 +245,7 @@ func TestARuleOverridesTheSettingsOfAllSessions(t *testing.T) {
 		s := &Server{Config: Config{
 			LogCommand: true, LoginShell: true, OnDisconnect: Hangup, OnExit: Shutdown, Rules: rules,
 		}}
-		r := s.rule(&policy.Request{})
+		r := s.rule(&policy.Request{}, &passwd.Entry{})
 		shell := r.program(&passwd.Entry{}, "", nil).Argv[0]
 		if got := fmt.Sprint(r.logCommand, " ", shell, " ", r.onDisconnect, r.onExit); got != tt.want {
 			t.Errorf("%+v: %s; want %s", tt.session, got, tt.want)

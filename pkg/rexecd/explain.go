@@ -22,7 +22,7 @@ func (s *Server) Explain(user string, from, to netip.Addr, command string) (text
 	if err != nil {
 		return "", false, err
 	}
-	r := s.rule(q)
+	r := s.rule(q, account)
 	var e explanation
 	if account.UID == 0 && !s.Config.PermitRoot {
 		e.line("login", "refused, as root is not permitted; otherwise:")

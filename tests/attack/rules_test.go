@@ -92,6 +92,21 @@ func TestBashInAForcedCommandReadsNoFileOfTheUsers(t *testing.T) {
 	}
 }
 
+// An account whose shell lets nobody in is not let in by a rule that does without the shell.
+func TestARuleDoesNotPassByTheShellThatRefuses(t *testing.T) {
+	t.Parallel()
+	for _, shell := range []string{"/usr/sbin/nologin", "/bin/false", "/nowhere"} {
+		u := newUser(t, lab.User{Shell: shell})
+		for _, settings := range []string{"shell = false\n", "run = 'id -un'\n", "run = 'id -un'\nshell = false\n", "command = 'id -un'\nshell = false\n"} {
+			s := serve(t, lab.Handler{Settings: "[[rule]]\n" + settings})
+			want(t, s.Addr, request(u, "id -un"), denied)
+			s.Log.Wait(t, fmt.Sprintf("the account's shell %q, which shells(5) does not list", shell))
+		}
+	}
+	u := newUser(t, lab.User{Shell: "/bin/bash"})
+	want(t, serve(t, lab.Handler{Settings: "[[rule]]\nshell = false\n"}).Addr, request(u, "id -un"), "\x00"+u.Name+"\n")
+}
+
 // A program is found in PATH's absolute directories, which the user has no say in.
 func TestTheUserDoesNotChooseTheProgram(t *testing.T) {
 	t.Parallel()

@@ -55,19 +55,6 @@ func TestARuleHasItsOwnExitProgram(t *testing.T) {
 	s.Log.Wait(t, "outside quotes means something to a shell")
 }
 
-// As the manual says; pam_shells is for who does not want it.
-func TestARuleIsNotAskedOfTheAccountsShell(t *testing.T) {
-	t.Parallel()
-	u := newUser(t, lab.User{Shell: "/usr/sbin/nologin"})
-	text := "[[rule]]\nshell = false\n"
-	wantOut(t, serve(t, lab.Handler{Settings: text}).Addr, request(u, "printf yes"), "yes")
-	room := lab.Room{Stack: "auth required pam_shells.so\n" + lab.Stack}
-	wantAll(t, serve(t, lab.Handler{Room: room, Settings: text}).Addr, request(u, "printf yes"), loginIncorrect)
-	if got := string(lab.Ask(t, serve(t, lab.Handler{}).Addr, request(u, "printf yes")).All); strings.Contains(got, "yes") {
-		t.Errorf("nologin ran the command: %q", got)
-	}
-}
-
 // What fits into no variable is reported as a shell that cannot be started is.
 func TestAnOverlongCommandIsNoForcedCommandsBusiness(t *testing.T) {
 	t.Parallel()
