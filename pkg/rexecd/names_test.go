@@ -2,7 +2,9 @@ package rexecd
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,5 +48,18 @@ func TestANameIsFoundInItsOtherForm(t *testing.T) {
 	grace := &deadline{limit: wait, at: time.Now().Add(wait), stopped: true}
 	if id := s.identify("ROOT", false, grace); id.barred == nil || id.claimed != "ROOT" {
 		t.Errorf("ROOT passed as %+v", id)
+	}
+}
+
+// What the server would look up, its explanation does.
+func TestAnExplanationKnowsTheOtherNames(t *testing.T) {
+	s := &Server{Config: DefaultConfig()}
+	if _, _, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id"); !errors.Is(err, passwd.ErrUnknown) {
+		t.Fatalf("without fold_user: %v", err)
+	}
+	s.Config.Names.Fold = true
+	text, allowed, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id")
+	if err != nil || !allowed || !strings.Contains(text, `user: "daemon"`) {
+		t.Errorf("%v, %v: %s", err, allowed, text)
 	}
 }
