@@ -95,7 +95,8 @@ func (r *Rule) compileCommand() (reason string) {
 	// Alone, so that no parenthesis can close the group that it is put in.
 	_, err := syntax.Parse(pattern, syntax.Perl)
 	anchored := `\A(?s:` + pattern + `)\z`
-	if err == nil && strings.Contains(pattern, `\Q`) { // which without \E takes what follows for text
+	// \Q without \E takes what follows for text, and a long pattern may be as deep as one can be.
+	if err == nil && (strings.Contains(pattern, `\Q`) || len(pattern) > 900) {
 		_, err = syntax.Parse(anchored, syntax.Perl)
 	}
 	if err != nil {
