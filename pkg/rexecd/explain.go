@@ -14,7 +14,7 @@ import (
 // rule, and what would be executed. It asks what a connection's server asks, and
 // opens no PAM session: what PAM adds to the environment is not in it.
 func (s *Server) Explain(user string, from, to netip.Addr, command string) (text string, allowed bool, err error) {
-	account, err := s.Config.Names.find(user)
+	account, err := s.Config.names.find(user)
 	if err != nil {
 		return "", false, fmt.Errorf("user %q: %w", user, err)
 	}

@@ -57,7 +57,7 @@ func TestAnExplanationKnowsTheOtherNames(t *testing.T) {
 	if _, _, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id"); !errors.Is(err, passwd.ErrUnknown) {
 		t.Fatalf("without fold_user: %v", err)
 	}
-	s.Config.Names.Fold = true
+	s.Config.names.fold = true
 	text, allowed, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id")
 	if err != nil || !allowed || !strings.Contains(text, `user: "daemon"`) {
 		t.Errorf("%v, %v: %s", err, allowed, text)
