@@ -78,7 +78,9 @@ type Decision struct {
 	// Skipped has, for each rule before that one, the criterion that did not match.
 	Skipped []Criterion
 	Words   []string // what is executed without a shell; nil with one
-	Why     error    // a denial by a rule that allows: its words could not be split, or whoever asked found another reason
+	// Why is a denial by a rule that allows: its words could not be split, or whoever
+	// asked found another reason.
+	Why error
 }
 
 // Decide finds the first rule that matches, which decides. Where there are rules,

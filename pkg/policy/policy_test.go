@@ -175,7 +175,8 @@ func TestMistakesInRulesAreNamed(t *testing.T) {
 		{Rule{Deny: true, Command: text("a)|(b")}, "command: is no regular expression (RE2): unexpected )"},
 		{Rule{Deny: true, Command: text("a(?:b")}, "command: is no regular expression (RE2): missing closing )"},
 		{Rule{Deny: true, Command: text(`\Qa`)}, "command: is no regular expression"},
-		{Rule{Deny: true, Command: text(strings.Repeat("(", 999) + "a" + strings.Repeat(")", 999))}, "command: is no regular expression"}, // within the limit, but for the anchors
+		{Rule{Deny: true, Command: text(strings.Repeat("(", 999) + "a" + strings.Repeat(")", 999))},
+			"command: is no regular expression"}, // within the limit, but for the anchors
 		{Rule{Deny: true, Command: text(`a(?=b)`)}, "command: is no regular expression"},
 		{Rule{Deny: true, Command: text(`((a{1000}){1000}){1000}`)}, "command: is no regular expression"},
 		{Rule{Deny: true, Command: text("caf\u00e9")}, `command: is matched byte by byte: write what is not ASCII as its bytes, as in \xc3\xa9`},
