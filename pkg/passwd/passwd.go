@@ -94,7 +94,9 @@ func lookupIn(ask query, buf *C.char, size int) (*Entry, error) {
 	}
 }
 
-// Group returns the id of a group.
+// Group returns the id of a group. Only a name service that has answered says that
+// there is none: one whose directory is not reached reports ENOENT or ESRCH, too, and
+// an excluded member would be let in.
 func Group(name string) (int, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return 0, ErrUnknown
@@ -112,7 +114,7 @@ func Group(name string) (int, error) {
 		case found != nil:
 			return id, nil
 		case e == syscall.ERANGE:
-		case notFound(e):
+		case e == 0:
 			return 0, ErrUnknown
 		default:
 			return 0, fmt.Errorf("look up group: %w", e)
@@ -121,8 +123,7 @@ func Group(name string) (int, error) {
 	return 0, fmt.Errorf("look up group: %w", syscall.ERANGE)
 }
 
-// notFound reports what getpwnam(3) and getgrnam(3) count as a name that is not
-// there.
+// notFound reports what getpwnam(3) counts as a name that is not there.
 func notFound(e syscall.Errno) bool {
 	switch e {
 	case 0, syscall.ENOENT, syscall.ESRCH, syscall.EBADF, syscall.EPERM:

@@ -3,6 +3,7 @@ package attack
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,23 @@ func TestARuleDoesNotPassByTheShellThatRefuses(t *testing.T) {
 	}
 	u := newUser(t, lab.User{Shell: "/bin/bash"})
 	want(t, serve(t, lab.Handler{Settings: "[[rule]]\nshell = false\n"}).Addr, request(u, "id -un"), "\x00"+u.Name+"\n")
+}
+
+// A directory that cannot be reached does not say that nobody is in a group.
+func TestAGroupThatCannotBeLookedUpExcludesNobodyByAccident(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	libc, err := filepath.Glob("/lib/*/libc.so.6")
+	if err != nil || len(libc) != 1 {
+		t.Fatalf("libc: %q, %v", libc, err)
+	}
+	lab.Run(t, "cc", "-shared", "-fPIC", "-o", filepath.Dir(libc[0])+"/libnss_down.so.2", "testdata/nss-down.c")
+	room := lab.Room{Files: map[string]string{"/etc/nsswitch.conf": "passwd: files\ngroup: files down\nshadow: files\n"}}
+	s := serve(t, lab.Handler{Room: room, Settings: "[[rule]]\nuser = ['@contractors']\naction = 'deny'\n[[rule]]\n"})
+	want(t, s.Addr, request(u, "id"), "\x01Try again.\n")
+	s.Log.Wait(t, `group "contractors": look up group: `)
+	s = serve(t, lab.Handler{Settings: "[[rule]]\nuser = ['@contractors']\naction = 'deny'\n[[rule]]\n"})
+	want(t, s.Addr, request(u, "echo in"), "\x00in\n")
 }
 
 // A program is found in PATH's absolute directories, which the user has no say in.
