@@ -101,7 +101,7 @@ func TestRshServerKeepsItsOtherServices(t *testing.T) {
 	})
 
 	t.Run("under systemd", func(t *testing.T) {
-		if out := says("rexecd", "-install"); !strings.Contains(out, "inetd") || !strings.Contains(out, "nothing was changed") {
+		if out := says("rexecd", "-install"); !strings.Contains(out, "inetd") || !strings.Contains(out, "nothing to do") {
 			t.Errorf("rexecd -install beside inetd says %q", out)
 		}
 		lab.Run(t, "update-inetd", "--disable", "exec")
