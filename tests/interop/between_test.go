@@ -177,30 +177,42 @@ func TestHAProxysHeaderIsNamedInTheLog(t *testing.T) {
 	}
 }
 
-// A check that connects, sends something and closes is a failure of the proxy's address, and so
-// of everybody behind it. HAProxy's plain check resets the connection before a server has
-// accepted it.
+// A load balancer's check is a failure of the proxy's address, and so of everybody behind it: one
+// that connects and closes, and one that waits for an answer to what is not the protocol. Neither
+// depends on who is faster. HAProxy's plain check does: it resets the connection, often before a
+// server has accepted it, and then nobody is charged.
 func TestAHealthCheckPenalisesTheProxyUnlessItIsExempt(t *testing.T) {
 	t.Parallel()
 	prepare(t)
-	n := connect(t, "")
-	const checked = "[penalties]\nnoauth = 200\nmin = 300\nmax = 600\n"
-	for port, c := range map[int]struct{ settings, want string }{
-		512: {checked, tooMany + "\n"},
-		513: {checked + "exempt = [\"" + n.public() + "\"]\n", "yes\n"},
+	for _, check := range []struct{ offence, script string }{
+		{"noauth", "tcp-check connect linger"},
+		{"protocol", "tcp-check connect\n  tcp-check send-binary 7800\n  tcp-check expect binary 01"},
 	} {
-		t.Run(c.want, func(t *testing.T) {
-			s, to := handle(t, lab.Handler{Path: lab.Server(t), Settings: c.settings, Address: n.server(), Port: port})
-			daemon(t, n.gateway, haproxy(t, n.private(), net.JoinHostPort(to.host, to.port)+
-				" check inter 20ms fall 1000\n  option tcp-check\n  tcp-check connect\n  tcp-check send-binary 00")...)
-			listening(t, n.gateway, 1512)
-			lab.Eventually(t, "two failed checks, after which a source waits", func() bool {
-				return strings.Count(s.Log.Raw(), "MESSAGE=Protocol error from "+n.public()) >= 2
-			})
-			got := gnu.run(t, target{n.inside, n.private(), "1512"}, alice, "echo yes", "", false)
-			if got.out != c.want {
-				t.Errorf("%+v; want %q", got, c.want)
+		settings := "[penalties]\n" + check.offence + " = 200\nmin = 300\nmax = 600\n"
+		for _, exempt := range []bool{false, true} {
+			want := tooMany + "\n"
+			if exempt {
+				want = "yes\n"
 			}
-		})
+			t.Run(check.offence+" "+want, func(t *testing.T) {
+				t.Parallel()
+				n := connect(t, "")
+				settings := settings
+				if exempt {
+					settings += "exempt = [\"" + n.public() + "\"]\n"
+				}
+				s, to := handle(t, lab.Handler{Path: lab.Server(t), Settings: settings, Address: n.server()})
+				daemon(t, n.gateway, haproxy(t, n.private(), net.JoinHostPort(to.host, to.port)+
+					" check inter 500ms fall 1000\n  timeout check 1m\n  option tcp-check\n  "+check.script)...)
+				listening(t, n.gateway, 1512)
+				lab.Eventually(t, "two failed checks, after which a source waits", func() bool {
+					return strings.Count(s.Log.Raw(), "MESSAGE=Protocol error from "+n.public()) >= 2
+				})
+				got := gnu.run(t, target{n.inside, n.private(), "1512"}, alice, "echo yes", "", false)
+				if got.out != want {
+					t.Errorf("%+v; want %q", got, want)
+				}
+			})
+		}
 	}
 }
