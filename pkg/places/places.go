@@ -122,6 +122,8 @@ func private(fd int, kind uint32) error {
 		return fmt.Errorf("it belongs to user %d: remove it", st.Uid)
 	case st.Mode&0o022 != 0, kind == unix.S_IFREG && st.Mode&0o077 != 0:
 		return fmt.Errorf("others may use it (mode %04o): remove it", st.Mode&0o7777)
+	case kind == unix.S_IFREG && st.Nlink != 1:
+		return fmt.Errorf("it has %d names: remove it", st.Nlink)
 	}
 	return nil
 }

@@ -133,6 +133,9 @@ func TestWhatAnotherUserPutThereIsNotUsed(t *testing.T) {
 		"an open file": func(dir string) error {
 			return errors.Join(os.WriteFile(dir+"/places-x", nil, 0o600), os.Chmod(dir+"/places-x", 0o606))
 		},
+		"a file with a second name": func(dir string) error {
+			return errors.Join(os.WriteFile(dir+"/places-x", nil, 0o600), os.Link(dir+"/places-x", dir+"/other"))
+		},
 		"an open directory": func(dir string) error { return os.Chmod(dir, 0o777) },
 	} {
 		t.Run(name, func(t *testing.T) {
