@@ -122,7 +122,7 @@ func TestNothingOfAModuleReachesTheCommandUnlessPAMSaysSo(t *testing.T) {
 	dir := openDir(t)
 	write(t, dir+"/note", "#!/bin/sh\n")
 	for _, c := range []struct{ does, command, want string }{
-		{"auth=leak open=leak", "ls /proc/$$/fd | tr '\\n' ' '", "0 1 2 "},
+		{"auth=leak open=leak", "ls /proc/$$/fd; :", "0\n1\n2\n"}, // no pipe: the shell may have its ends still
 		{"auth=cwd", "pwd", "/home/" + u.Name + "\n"},
 		{"auth=signals open=signals", "grep -E 'Sig(Blk|Ign)' /proc/$$/status | tr -d '\\t\\n'", "SigBlk:0000000000000000SigIgn:0000000000000000"},
 		{"auth=env", "env | grep -c -E 'LD_|BASH_ENV|IN_THE'", "0\n"},
