@@ -318,6 +318,7 @@ func TestWithoutAUsableStateEverybodyIsServed(t *testing.T) {
 		"the table is far, far too long": "mkdir -p -m 700 /run/in.rexecd; mount -t tmpfs -o mode=700 x /run/in.rexecd; umask 77; truncate -s 1T /run/in.rexecd/penalties",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			before := read("/etc/shadow")
 			s := serve(t, lab.Handler{Settings: harsh, Address: "192.0.2.1", Before: []string{"unshare", "-m", "sh", "-c", lay + `; umask 22; exec "$@"`, "sh"}})
 			for range 3 { // each in a mount namespace of its own, so that nothing adds up

@@ -3,6 +3,7 @@
 package attack
 
 import (
+	"flag"
 	"os"
 	"strconv"
 	"strings"
@@ -12,7 +13,10 @@ import (
 	"rexecd/tests/lab"
 )
 
-func TestMain(m *testing.M) { lab.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // most tests wait for something; -parallel on the command line has the last word
+	lab.Main(m)
+}
 
 const (
 	loginIncorrect = "\x01Login incorrect.\n"
