@@ -54,16 +54,16 @@ func TestOnlyStatusNoticesAProxysTimeout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		line[len(line)-1] = file(t, strings.ReplaceAll(string(text), "30s", "1s"))
+		line[len(line)-1] = file(t, strings.ReplaceAll(string(text), "30s", "5s"))
 		return line
 	})
-	const command = "echo early; sleep 4; echo late"
+	const command = "echo early; sleep 1000"
 	for _, c := range []struct {
 		option string
 		status int
 	}{{"-a", 0}, {"--status", 255}} {
 		got := rexec(t, at, alice, "", "-a", c.option, command)
-		if got.out != "early\n" || got.status != c.status || got.took > 3*time.Second {
+		if got.out != "early\n" || got.status != c.status {
 			t.Errorf("%s: %+v; want status %d", c.option, got, c.status)
 		}
 	}
@@ -77,9 +77,9 @@ func TestOurClientGivesUpBehindAMasqueradingGateway(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			got := rexec(t, b.open(t), alice, "", "echo no")
-			want, limit := "[Cc]onnection refused", 3*time.Second
+			want, limit := "[Cc]onnection refused", 10*time.Second
 			if strings.Contains(b.name, "drops") {
-				want, limit = "[Tt]im", 13*time.Second // "timed out" or the like, after the server's 10 seconds
+				want, limit = "[Tt]im", bound // "timed out" or the like, after the server's 10 seconds
 			}
 			want = "cannot connect to stderr port [0-9]+: .*" + want
 			if got.out != "" || got.status == 0 || got.took > limit || !regexp.MustCompile(want).MatchString(got.err) {

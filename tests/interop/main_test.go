@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // bound is how long a client may take to its end, whatever happens: what takes longer is taken
 // for hanging. GNU's client gives up by itself after 5 s, the server gives up dialling after 10.
-const bound = 20 * time.Second
+const bound = lab.Patience
 
 var alice = lab.User{Name: "alice", Password: "Open, Sesame!"}
 

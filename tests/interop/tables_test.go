@@ -16,7 +16,7 @@ import (
 // patience is how long a client gets in these tables that waits for a second connection: those
 // that have one end in half a second, and those that wait do so for ever, or, as GNU's, for 5
 // seconds.
-const patience = 8 * time.Second
+const patience = 15 * time.Second
 
 // A try is a column of the table: what every client is to do through what is between.
 type try struct {
