@@ -1,6 +1,7 @@
 # What `make check` and `make check-platform` do, and how they get what they need.
 
-.PHONY: deps check check-platform check-interop interop-deps lint unit oldest race fuzz fuzz-short cross e2e demo bench soak
+.PHONY: deps check check-all check-platform check-interop interop-deps platform-deps demo bench soak
+.PHONY: code lint unit oldest race fuzz fuzz-short cross measured e2e platform interop
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never
@@ -34,8 +35,35 @@ pkgs  = $(addprefix ./,$(addsuffix /...,$(wildcard pkg cmd)))
 shell_scripts = $(shell find .ci tests packaging -type f -exec awk 'FNR==1 && /^\#!\/bin\/(ba)?sh/ {print FILENAME} {nextfile}' {} +)
 manuals = $(wildcard cmd/*/*.[1-8])
 
-check: deps lint unit oldest race fuzz-short cross e2e
+# What is measured comes first and has the machine to itself. Then two things at a time, since most
+# tests wait: one of them compiles and computes, the other runs the binaries in build/, which
+# nothing replaces meanwhile. What each prints stays together, all are run whatever fails, and the
+# last lines repeat what did.
+together = @log=build/$@.log; make='$(MAKE) --no-print-directory -k'; \
+	{ failed=; $$make measured || failed=1; $$make -O -j2 $(1) || failed=1; [ -z "$$failed" ]; } 2>&1 | tee $$log || \
+	{ echo '$@: these failed, see above:'; grep -aE '^ *--- FAIL|^FAIL|^panic: |\*\*\* ' $$log; exit 1; } >&2
+
+check: deps build
+	$(call together,e2e code)
 	@echo 'make check: all passed'
+
+check-platform: platform-deps
+	@$(MAKE) --no-print-directory platform
+	@echo 'make check-platform: all passed'
+
+check-interop: interop-deps build
+	@$(MAKE) --no-print-directory interop
+	@echo 'make check-interop: all passed'
+
+# The three in one: what CI runs.
+check-all: interop-deps platform-deps
+	$(call together,code e2e platform interop)
+	@echo 'make check-all: all passed'
+
+# One by one, the longest first: they leave no processor idle by themselves.
+code:
+	@failed=; for t in race oldest unit fuzz-short lint cross; do $(MAKE) --no-print-directory $$t || failed="$$failed $$t"; done; \
+		[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 lint: $(TOOLS)/staticcheck
 	@out=$$(gofmt -l $$(find . -name '*.go' -not -path './build/*' -not -path './vendor/*')); [ -z "$$out" ] || { echo "gofmt:" $$out >&2; exit 1; }
@@ -49,7 +77,7 @@ lint: $(TOOLS)/staticcheck
 		[ -z "$$out" ] || { echo "$$out" >&2; exit 1; }
 
 unit:
-	$(GO) test $(pkgs)
+	$(GO) test -vet=off $(pkgs)
 
 # With the oldest Go that go.mod permits, which the go command fetches: nothing may need a newer.
 oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
@@ -59,41 +87,49 @@ oldest:
 
 # Where goroutines meet.
 race:
-	$(GO) test -race $(pkgs)
+	$(GO) test -vet=off -race $(pkgs)
 
 FUZZTIME ?= 1m
 # A number of inputs: with a time, the go command sometimes reports its own deadline as a failure.
 fuzz-short: FUZZTIME = 3000x
 fuzz fuzz-short:
 	@for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' pkg cmd | xargs -r -n1 dirname | sort -u); do \
-		for f in $$($(GO) test -list '^Fuzz' ./$$dir | grep '^Fuzz'); do \
-			echo "fuzz $$dir $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) ./$$dir; done; done
+		bin=$(CURDIR)/build/fuzz/$$dir/test; mkdir -p $${bin%/*}; \
+		$(GO) test -c -vet=off -fuzz=^Fuzz -o $$bin ./$$dir; \
+		for f in $$(cd $$dir && $$bin -test.list '^Fuzz'); do \
+			echo "fuzz $$dir $$f"; (cd $$dir && $$bin -test.run '^$$' -test.fuzz "^$$f\$$" -test.fuzztime $(FUZZTIME) \
+				-test.fuzzcachedir "$$($(GO) env GOCACHE)/fuzz/rexecd/$$dir"); done; done
 
 # The client and the protocol package are for every system that Go knows.
 cross:
 	$(if $(wildcard cmd/rexec/*.go),for os in darwin windows freebsd; do echo "vet for $$os"; \
 		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec/... ./cmd/rexec; done)
 
-# On the binaries as they are released. One package at a time: some of them measure time and load.
-e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/lab tests/e2e tests/client tests/manual tests/attack tests/bench)) $(wildcard tests/platform))
-e2e: deps build
-	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 20m $(e2e_pkgs)
+# On the binaries as they are released. Each package has a private host of its own.
+e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/attack tests/e2e tests/client tests/manual tests/lab)) $(wildcard tests/platform))
+on_build = REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -vet=off
+# What counts threads and page faults or takes times. Whatever has another name is left to e2e.
+measuring = ^(TestNoRefusalTellsByItsTimeOrBytesWhyItIs|TestNothingGetsThroughWhileUsersWork)$$
+measured:
+	$(on_build) -p 1 -timeout 20m ./tests/bench/...
+	$(on_build) -p 1 -timeout 20m -run '$(measuring)' ./tests/attack
+e2e:
+	$(on_build) -p 2 -timeout 20m -skip '$(measuring)' $(e2e_pkgs)
 
 # The slow ones: systemd as process 1, packages, the release.
 platform_pkgs = $(addprefix ./,$(addsuffix ...,$(wildcard tests/platform/*/)))
-check-platform: deps build
+platform-deps: deps build
 	rm -rf build/packages
 	$(MAKE) -s deb rpm
-	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -p 1 -timeout 30m $(platform_pkgs)
-	@echo 'make check-platform: all passed'
+platform:
+	$(on_build) -p 2 -timeout 30m $(platform_pkgs)
 
 # Other people's clients, scanners, servers, proxies and gateways. Nothing of theirs is installed.
 interop-deps: deps
 	@packages=$$(grep -v '^#' tests/interop/packages.txt); \
 		tests/interop/fetch build/interop $$packages || { apt-get update -qq && tests/interop/fetch build/interop $$packages; }
-check-interop: interop-deps build
-	REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -timeout 10m ./tests/interop
-	@echo 'make check-interop: all passed'
+interop:
+	$(on_build) -timeout 10m ./tests/interop
 
 demo:
 	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd)
