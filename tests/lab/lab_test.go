@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -52,5 +54,29 @@ func TestTheJournalStandInReadsTheNativeProtocol(t *testing.T) {
 	got := log.Records()[0]
 	if got["MESSAGE"] != "one" || got["LONG"] != "a\nb" || got["PRIORITY"] != "6" || len(got) != 3 {
 		t.Errorf("native = %q", got)
+	}
+}
+
+// A test that has seen a process end may look for what the process logged.
+func TestTheLogHasEverythingThatWasSentBefore(t *testing.T) {
+	dir, log, err := new(Room).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unixgram", dir+"/log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for n := 1; n <= 20; n++ {
+		if _, err := io.WriteString(c, "<86>entry"); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(log.Lines()); got != n {
+			t.Fatalf("%d of %d entries", got, n)
+		}
+	}
+	if raw := log.Raw(); strings.Count(raw, "\n") != 20 || strings.Contains(raw, mark) {
+		t.Errorf("the log is %q", raw)
 	}
 }

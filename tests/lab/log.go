@@ -21,10 +21,29 @@ type Log struct {
 	records []Record
 	lines   []string // syslog datagrams, with their <priority>
 	raw     bytes.Buffer
+	marking sync.Mutex
+	marks   []*net.UnixConn // to each of the sockets
+	marked  chan struct{}   // a mark has been read
+}
+
+// mark is no entry of anybody's.
+const mark = "\x00all before this was logged before"
+
+// catchUp waits until what was logged before the call has been read: a process may end before
+// this one has read what it logged.
+func (l *Log) catchUp() {
+	l.marking.Lock()
+	defer l.marking.Unlock()
+	for _, c := range l.marks {
+		if _, err := io.WriteString(c, mark); err == nil {
+			<-l.marked
+		}
+	}
 }
 
 // Records returns the journal entries so far.
 func (l *Log) Records() []Record {
+	l.catchUp()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Record(nil), l.records...)
@@ -32,6 +51,7 @@ func (l *Log) Records() []Record {
 
 // Lines returns the syslog datagrams so far, each with its <priority>.
 func (l *Log) Lines() []string {
+	l.catchUp()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]string(nil), l.lines...)
@@ -39,6 +59,7 @@ func (l *Log) Lines() []string {
 
 // Raw returns every byte logged by either way.
 func (l *Log) Raw() string {
+	l.catchUp()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.raw.String()
@@ -88,9 +109,18 @@ func (l *Log) WaitLine(t testing.TB, text string) string {
 
 // listen receives datagrams at path until the process ends.
 func (l *Log) listen(path string, take func([]byte)) error {
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	addr := &net.UnixAddr{Name: path, Net: "unixgram"}
+	c, err := net.ListenUnixgram("unixgram", addr)
 	if err != nil {
 		return err
+	}
+	toIt, err := net.DialUnix("unixgram", nil, addr)
+	if err != nil {
+		return err
+	}
+	l.marks = append(l.marks, toIt)
+	if l.marked == nil {
+		l.marked = make(chan struct{})
 	}
 	if err := os.Chmod(path, 0o666); err != nil {
 		return err
@@ -103,6 +133,10 @@ func (l *Log) listen(path string, take func([]byte)) error {
 				return
 			}
 			b := append([]byte(nil), buf[:n]...)
+			if string(b) == mark {
+				l.marked <- struct{}{}
+				continue
+			}
 			for _, fd := range passed(oob[:on]) { // an entry too big for a datagram comes as a file
 				f := os.NewFile(uintptr(fd), "entry")
 				f.Seek(0, io.SeekStart)
