@@ -3,6 +3,7 @@ package attack
 import (
 	"bufio"
 	"io"
+	"math"
 	"net"
 	"os/exec"
 	"slices"
@@ -96,10 +97,11 @@ func TestARelayOnThisHostLetsNobodyScanItsPorts(t *testing.T) {
 			if answers[open] != answers[closed] || !strings.Contains(answers[open], "Connection refused") {
 				t.Errorf("an open port: %q; a closed one: %q", answers[open], answers[closed])
 			}
+			z := mannWhitney(times[open], times[closed]) // at most 4.67; what the machine adds falls on both
 			slices.Sort(times[open])
 			slices.Sort(times[closed])
-			if a, b := times[open][7], times[closed][7]; a > 2*b || b > 2*a {
-				t.Errorf("an open port: %v; a closed one: %v", a, b)
+			if a, b := times[open][7], times[closed][7]; math.Abs(z) > 3.5 && (a > 2*b || b > 2*a) {
+				t.Errorf("an open port: %v; a closed one: %v; z = %.1f", a, b, z)
 			} else {
 				t.Logf("medians: %v for an open port, %v for a closed one", a, b)
 			}
