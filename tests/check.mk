@@ -31,6 +31,8 @@ $(TOOLS)/%: packaging/tools/go.mod packaging/tools/go.sum
 		$$($(GO) list -f '{{.ImportPath}}' tool | grep '/$*$$')
 	mv $@.new $@
 
+# Four packages at a time, on two processors as well: most of these tests wait, too.
+go_test = $(GO) test -vet=off -p 4
 pkgs  = $(addprefix ./,$(addsuffix /...,$(wildcard pkg cmd)))
 shell_scripts = $(shell find .ci tests packaging -type f -exec awk 'FNR==1 && /^\#!\/bin\/(ba)?sh/ {print FILENAME} {nextfile}' {} +)
 manuals = $(wildcard cmd/*/*.[1-8])
@@ -77,17 +79,17 @@ lint: $(TOOLS)/staticcheck
 		[ -z "$$out" ] || { echo "$$out" >&2; exit 1; }
 
 unit:
-	$(GO) test -vet=off $(pkgs)
+	$(go_test) $(pkgs)
 
 # With the oldest Go that go.mod permits, which the go command fetches: nothing may need a newer.
 oldest: export GOTOOLCHAIN = go$(shell sed -n 's/^go //p' go.mod)
 oldest:
 	$(GO) vet ./...
-	$(GO) test -vet=off $(pkgs)
+	$(go_test) $(pkgs)
 
 # Where goroutines meet.
 race:
-	$(GO) test -vet=off -race $(pkgs)
+	$(go_test) -race $(pkgs)
 
 FUZZTIME ?= 1m
 # A number of inputs: with a time, the go command sometimes reports its own deadline as a failure.
