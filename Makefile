@@ -57,7 +57,6 @@ help:
 	@echo 'make check            everything but the slow ones: formatting, linters, unit, race, fuzz, end-to-end tests (root)'
 	@echo 'make check-platform   systemd as process 1, packages, release (root)'
 	@echo 'make check-interop    other clients, scanners, servers, proxies and gateways (root)'
-	@echo 'make check-all        the three above (root)'
 	@echo 'make fuzz             FUZZTIME=1m for each fuzz target'
 	@echo 'make bench            compares the server with others, 15 minutes (root)'
 	@echo 'make soak             20,000 connections: what do they leave behind? (root)'

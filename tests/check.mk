@@ -1,7 +1,7 @@
 # What `make check` and `make check-platform` do, and how they get what they need.
 
-.PHONY: deps check check-all check-platform check-interop interop-deps platform-deps demo bench soak
-.PHONY: code lint unit oldest race fuzz fuzz-short cross measured e2e platform interop
+.PHONY: deps check check-platform check-interop interop-deps demo bench soak
+.PHONY: code lint unit oldest race fuzz fuzz-short cross measured e2e
 TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never
@@ -41,26 +41,11 @@ manuals = $(wildcard cmd/*/*.[1-8])
 # tests wait: one of them compiles and computes, the other runs the binaries in build/, which
 # nothing replaces meanwhile. What each prints stays together, all are run whatever fails, and the
 # last lines repeat what did.
-together = @log=build/$@.log; make='$(MAKE) --no-print-directory -k'; \
-	{ failed=; $$make measured || failed=1; $$make -O -j2 $(1) || failed=1; [ -z "$$failed" ]; } 2>&1 | tee $$log || \
-	{ echo '$@: these failed, see above:'; grep -aE '^ *--- FAIL|^FAIL|^panic: |\*\*\* ' $$log; exit 1; } >&2
-
 check: deps build
-	$(call together,e2e code)
+	@log=build/check.log; make='$(MAKE) --no-print-directory -k'; \
+	{ failed=; $$make measured || failed=1; $$make -O -j2 e2e code || failed=1; [ -z "$$failed" ]; } 2>&1 | tee $$log || \
+	{ echo 'make check: these failed, see above:'; grep -aE '^ *--- FAIL|^FAIL|^panic: |\*\*\* ' $$log; exit 1; } >&2
 	@echo 'make check: all passed'
-
-check-platform: platform-deps
-	@$(MAKE) --no-print-directory platform
-	@echo 'make check-platform: all passed'
-
-check-interop: interop-deps build
-	@$(MAKE) --no-print-directory interop
-	@echo 'make check-interop: all passed'
-
-# The three in one: what CI runs.
-check-all: interop-deps platform-deps
-	$(call together,code e2e platform interop)
-	@echo 'make check-all: all passed'
 
 # One by one, the longest first: they leave no processor idle by themselves.
 code:
@@ -121,18 +106,19 @@ e2e:
 
 # The slow ones: systemd as process 1, packages, the release.
 platform_pkgs = $(addprefix ./,$(addsuffix ...,$(wildcard tests/platform/*/)))
-platform-deps: deps build
+check-platform: deps build
 	rm -rf build/packages
 	$(MAKE) -s deb rpm
-platform:
-	$(on_build) -p 2 -timeout 30m $(platform_pkgs)
+	$(on_build) -p 1 -timeout 30m $(platform_pkgs)
+	@echo 'make check-platform: all passed'
 
 # Other people's clients, scanners, servers, proxies and gateways. Nothing of theirs is installed.
 interop-deps: deps
 	@packages=$$(grep -v '^#' tests/interop/packages.txt); \
 		tests/interop/fetch build/interop $$packages || { apt-get update -qq && tests/interop/fetch build/interop $$packages; }
-interop:
+check-interop: interop-deps build
 	$(on_build) -timeout 10m ./tests/interop
+	@echo 'make check-interop: all passed'
 
 demo:
 	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd)
