@@ -2,11 +2,10 @@ package policy
 
 import (
 	"net/netip"
-	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
-	"sync"
+
+	"rexecd/pkg/policy/regex"
 )
 
 // compiled is a rule made ready. A rule without it cannot be asked: that panics,
@@ -14,8 +13,8 @@ import (
 type compiled struct {
 	users    []pattern
 	from, to []network
-	command  func() *regexp.Regexp // once: most rules of a long list are passed over before
-	run      []string              // its words
+	command  *regex.Program
+	run      []string // its words
 }
 
 // Compile makes rules ready for Decide, in place. Its error is an *Error.
@@ -82,27 +81,19 @@ func (r *Rule) compileNetworks() (key, reason string) {
 	return "", ""
 }
 
-// compileCommand anchors the pattern at both ends. "." is any byte: a newline must
-// not take a command past a rule that denies.
+// compileCommand makes the pattern ready. "." is any byte: a newline must not take
+// a command past a rule that denies.
 func (r *Rule) compileCommand() (reason string) {
 	if r.Command == nil {
 		return ""
 	}
-	pattern := *r.Command
-	if strings.ContainsFunc(pattern, func(c rune) bool { return c >= 0x80 }) {
+	if strings.ContainsFunc(*r.Command, func(c rune) bool { return c >= 0x80 }) {
 		return `is matched byte by byte: write what is not ASCII as its bytes, as in \xc3\xa9`
 	}
-	// Alone, so that no parenthesis can close the group that it is put in.
-	_, err := syntax.Parse(pattern, syntax.Perl)
-	anchored := `\A(?s:` + pattern + `)\z`
-	// \Q without \E takes what follows for text, and a long pattern may be as deep as one can be.
-	if err == nil && (strings.Contains(pattern, `\Q`) || len(pattern) > 900) {
-		_, err = syntax.Parse(anchored, syntax.Perl)
+	var err error
+	if r.compiled.command, err = regex.Compile(*r.Command); err != nil {
+		return "is no regular expression (RE2): " + err.Error()
 	}
-	if err != nil {
-		return "is no regular expression (RE2): " + strings.ReplaceAll(strings.TrimPrefix(err.Error(), "error parsing regexp: "), "\n", " ")
-	}
-	r.compiled.command = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(anchored) })
 	if !r.Deny && !r.NoShell && r.Run == "" {
 		return "is no boundary for what a shell reads: ;, | or $( in an argument start other commands. " +
 			"Add shell = false, which executes the words as they are, or run"

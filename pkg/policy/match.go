@@ -19,7 +19,7 @@ func (r *Rule) mismatch(q *Request) Criterion {
 		return From
 	case len(c.to) > 0 && !matchAddr(c.to, q.To):
 		return To
-	case c.command != nil && !c.command().MatchString(latin1(q.Command)):
+	case c.command != nil && !c.command.Match(q.Command):
 		return Command
 	}
 	return None
@@ -105,20 +105,4 @@ func matchAddr(list []network, addr netip.Addr) bool {
 		}
 	}
 	return addr.IsValid() && (in || !includes)
-}
-
-// latin1 makes each byte a character of its own. Package regexp reads UTF-8, in
-// which \xe9 is two bytes, and takes every byte that is not UTF-8 for the same
-// character.
-func latin1(s string) string {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			all := make([]byte, 0, 2*len(s))
-			for j := range len(s) {
-				all = utf8.AppendRune(all, rune(s[j]))
-			}
-			return string(all)
-		}
-	}
-	return s
 }
