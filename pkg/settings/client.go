@@ -99,7 +99,7 @@ func (c *Client) keys() table {
 // mistake is an error: what it was to forbid is not known.
 func ReadClient(file string) (*Client, error) {
 	c, from := defaultClient(), Sources{}
-	if err := from.read(file, c.keys()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := from.read(file, c.keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return c, nil

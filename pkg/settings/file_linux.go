@@ -21,9 +21,11 @@ func readFile(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	var text []byte
-	for buf := make([]byte, 8192); ; {
-		n, err := unix.Read(fd, buf)
+	for text := make([]byte, 0, 8192); ; {
+		if len(text) == cap(text) {
+			text = slices.Grow(text, cap(text))
+		}
+		n, err := unix.Read(fd, text[len(text):cap(text)])
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -33,7 +35,7 @@ func readFile(file string) ([]byte, error) {
 		case len(text)+n > mostText:
 			return nil, fmt.Errorf("read %s: larger than 1 MiB: this is no settings file", file)
 		default:
-			text = append(text, buf[:n]...)
+			text = text[:len(text)+n]
 		}
 	}
 }

@@ -124,12 +124,11 @@ func ReadServer(file string) (*Server, Sources, error) {
 // directory the file must exist.
 func readServer(file, dir string) (*Server, Sources, error) {
 	s, from := DefaultServer(), Sources{}
-	keys := s.keys()
-	if err := from.read(file, keys); err != nil && (dir == "" || !errors.Is(err, fs.ErrNotExist)) {
+	if err := from.read(file, s.keys); err != nil && (dir == "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, from, err
 	}
 	if dir != "" {
-		if err := from.readDropIns(dir, keys); err != nil {
+		if err := from.readDropIns(dir, s.keys); err != nil {
 			return nil, from, err
 		}
 	}
@@ -143,7 +142,7 @@ func readServer(file, dir string) (*Server, Sources, error) {
 
 // readDropIns reads the files *.toml of a directory, which may be absent, in
 // the order of their names.
-func (s *Sources) readDropIns(dir string, t table) error {
+func (s *Sources) readDropIns(dir string, keys func() table) error {
 	names, err := readDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -156,7 +155,7 @@ func (s *Sources) readDropIns(dir string, t table) error {
 		if !strings.HasSuffix(name, ".toml") || name[0] == '.' {
 			continue
 		}
-		if err := s.read(dir+"/"+name, t); err != nil {
+		if err := s.read(dir+"/"+name, keys); err != nil {
 			return err
 		}
 	}

@@ -69,34 +69,38 @@ func (s Sources) effective(t table, prefix string) []Setting {
 	return all
 }
 
-// read reads one file into a table. It returns an fs.ErrNotExist for a file
-// that is not there.
-func (s *Sources) read(file string, t table) error {
+// read reads one file into a table, which is not made for a file of comments alone,
+// as shipped: every connection's process would pay for it. It returns an
+// fs.ErrNotExist for a file that is not there.
+func (s *Sources) read(file string, keys func() table) error {
 	text, err := readFile(file)
 	if err != nil {
 		return err
 	}
 	s.Files = append(s.Files, file)
-	return s.decode(file, text, t)
+	if !setsAnything(text) {
+		return nil
+	}
+	return s.decode(file, text, keys())
 }
 
 // decode applies the text of a file to a table.
 func (s *Sources) decode(file string, text []byte, t table) error {
-	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as Windows' editors write it
-	if !setsAnything(text) {                        // as shipped
-		return nil
-	}
 	if s.origins == nil {
 		s.origins = map[string]Origin{}
 	}
+	text = trimMark(text)
 	text = text[:len(text):len(text)] // the parser finds positions by capacity
 	d := decoder{file: file, text: text, root: t, origins: s.origins, seen: map[string]definition{}}
 	return d.decode()
 }
 
+// trimMark takes away what Windows' editors begin a file with.
+func trimMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
+
 // setsAnything reports whether a text has a line that is not a comment.
 func setsAnything(text []byte) bool {
-	for line := range bytes.Lines(text) {
+	for line := range bytes.Lines(trimMark(text)) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
 			return true
 		}
