@@ -32,13 +32,12 @@ func explain(o options) int {
 	}
 	server := &rexecd.Server{Config: config}
 	text, allowed, err := server.Explain(user, from, to, command)
+	fmt.Print(text)
 	switch {
 	case err != nil:
 		return fail(err)
 	case !allowed:
-		fmt.Print(text)
 		return exitError
 	}
-	fmt.Print(text)
 	return exitOK
 }

@@ -19,7 +19,7 @@ func (s *Server) authenticate(
 	if s.Config.Single != nil {
 		return s.recognise(req, a)
 	}
-	if s.Config.guests.welcomes(req, a.peer.Addr()) {
+	if s.welcomes(req, a.peer.Addr()) {
 		return s.admitGuest(user, req.User, a, grace)
 	}
 	tx := user.tx

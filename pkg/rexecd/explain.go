@@ -14,16 +14,17 @@ import (
 // rule, and what would be executed. It asks what a connection's server asks, and
 // opens no PAM session: what PAM adds to the environment is not in it.
 func (s *Server) Explain(user string, from, to netip.Addr, command string) (text string, allowed bool, err error) {
-	account, err := s.Config.names.find(user)
-	if err != nil {
-		return "", false, fmt.Errorf("user %q: %w", user, err)
+	var e explanation
+	account, guest, err := e.login(s, user, from.Unmap())
+	if err != nil || account == nil {
+		return e.String(), false, err
 	}
 	q, err := s.question(command, account, from.Unmap(), to.Unmap())
 	if err != nil {
-		return "", false, err
+		return e.String(), false, err
 	}
 	r := s.rule(q, account)
-	var e explanation
+	r.NoInput = r.NoInput || guest
 	if account.UID == 0 && !s.Config.PermitRoot {
 		e.line("login", "refused, as root is not permitted; otherwise:")
 	}

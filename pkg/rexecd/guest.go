@@ -20,10 +20,33 @@ type guests struct {
 	passwordAccounts bool
 }
 
-// welcomes reports whether a request is a guest's. Everybody else takes the
-// ordinary road, a guest from elsewhere too.
-func (g *guests) welcomes(req *wire.Request, peer netip.Addr) bool {
-	return len(g.accounts) > 0 && asRoot && req.User == g.name && len(req.Password) == 0 && within(g.from, peer)
+// A guestLogin is what a user name and an address have to do with guests.
+type guestLogin uint8
+
+const (
+	notGuest  guestLogin = iota // the name of an ordinary user, or of nobody
+	elsewhere                   // the guests' name, from where no guests come
+	isGuest
+)
+
+// login looks at who asks; a guest has no password, too. A name is a guest's in the
+// forms in which accounts are looked up: with fold_user, z/OS sends it in capitals.
+// Everybody else takes the ordinary road, a guest from elsewhere too.
+func (g *guests) login(user string, peer netip.Addr, n names) guestLogin {
+	switch {
+	case len(g.accounts) == 0 || !asRoot:
+		return notGuest
+	case user != g.name && (!n.fold || lower(user) != g.name):
+		return notGuest
+	case !within(g.from, peer):
+		return elsewhere
+	}
+	return isGuest
+}
+
+// welcomes reports whether a request is a guest's.
+func (s *Server) welcomes(req *wire.Request, peer netip.Addr) bool {
+	return len(req.Password) == 0 && s.Config.guests.login(req.User, peer, s.Config.names) == isGuest
 }
 
 // within reports whether an address is in one of the networks.
@@ -73,22 +96,11 @@ func (s *Server) admitGuest(user *userSession, claimed string, a *attempt, grace
 // it was killed, keeps the account from being idle as well: the next guest could
 // trace it, and be traced.
 func (u *userSession) occupy(name string) (*passwd.Entry, error) {
-	guests, counters := u.server.Config.guests, u.server.Config.sessions.dir
-	account, err := passwd.Lookup(name)
-	switch {
-	case err != nil:
+	account, err := u.server.Config.guests.fit(name)
+	if err != nil {
 		return nil, err
-	case account.UID == 0:
-		return nil, errors.New("it is root's")
 	}
-	if !guests.passwordAccounts {
-		switch locked, err := account.Locked(); {
-		case err != nil:
-			return nil, err
-		case !locked:
-			return nil, errors.New("it may have a password, which permit_password_accounts does not permit")
-		}
-	}
+	counters := u.server.Config.sessions.dir
 	place, err := places.Acquire(counters, "guests", uint32(account.UID), 1)
 	if errors.Is(err, places.ErrFull) {
 		return nil, errors.New("it has a guest")
@@ -105,5 +117,25 @@ func (u *userSession) occupy(name string) (*passwd.Entry, error) {
 		return nil, err
 	}
 	u.places = append(u.places, place)
+	return account, nil
+}
+
+// fit returns an account that guests may have, whether it is idle or not.
+func (g *guests) fit(name string) (*passwd.Entry, error) {
+	account, err := passwd.Lookup(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case account.UID == 0:
+		return nil, errors.New("it is root's")
+	case g.passwordAccounts:
+		return account, nil
+	}
+	switch locked, err := account.Locked(); {
+	case err != nil:
+		return nil, err
+	case !locked:
+		return nil, errors.New("it may have a password, which permit_password_accounts does not permit")
+	}
 	return account, nil
 }

@@ -14,15 +14,21 @@ type names struct {
 	domain string // %u in it stands for the name: "%u@example.com", `EXAMPLE\%u`; empty: none
 }
 
-// find looks a name up, as it was sent first. Only "no such user" leads to the next
-// form: a directory that fails must not have somebody else let in.
-func (n names) find(claimed string) (account *passwd.Entry, err error) {
-	for _, name := range n.forms(claimed) {
-		if account, err = passwd.Lookup(name); !errors.Is(err, passwd.ErrUnknown) {
-			return account, err
+// find looks a name up, as it was sent first.
+func (n names) find(claimed string) (*passwd.Entry, error) {
+	account, _, err := n.findAs(claimed)
+	return account, err
+}
+
+// findAs returns the form, too, that has an account. Only "no such user" leads to the
+// next form: a directory that fails must not have somebody else let in.
+func (n names) findAs(claimed string) (account *passwd.Entry, form string, err error) {
+	for _, form = range n.forms(claimed) {
+		if account, err = passwd.Lookup(form); !errors.Is(err, passwd.ErrUnknown) {
+			return account, form, err
 		}
 	}
-	return nil, err
+	return nil, "", err
 }
 
 // forms are the names that a claimed one is looked up as, in order. How many there

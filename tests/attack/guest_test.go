@@ -44,6 +44,12 @@ func TestAGuestFromElsewhereIsAUserWhomNobodyKnows(t *testing.T) {
 	nobody := lab.Request{User: "nobodyknows", Command: "id"}
 	upper := guest
 	upper.User = "GUEST"
+	capitals := password
+	capitals.User = "GUEST"
+	_, folding, _ := strings.Cut(serve(t, lab.Handler{Address: "::", Settings: "fold_user = true\n" + settings}).Addr, "]:")
+	if got := ask(t, "192.0.2.7", "192.0.2.1:"+folding, upper); got != "\x00"+u.Name+"\n" {
+		t.Fatalf("the answer to a guest in capitals is %q", got)
+	}
 	for _, c := range []struct {
 		r          lab.Request
 		source, to string
@@ -51,6 +57,9 @@ func TestAGuestFromElsewhereIsAUserWhomNobodyKnows(t *testing.T) {
 		{guest, "192.0.2.128", "192.0.2.1:" + port}, {guest, "198.51.100.7", "198.51.100.1:" + port}, {guest, "127.0.0.1", addr},
 		{guest, "2001:db8:2::7", "[2001:db8::1]:" + port}, {password, "192.0.2.7", "192.0.2.1:" + port}, {upper, "192.0.2.7", "192.0.2.1:" + port},
 		{nobody, "192.0.2.7", "192.0.2.1:" + port},
+		// Names are folded there, but for who comes from elsewhere or has a password.
+		{upper, "192.0.2.200", "192.0.2.1:" + folding}, {upper, "127.0.0.1", "127.0.0.1:" + folding},
+		{capitals, "192.0.2.7", "192.0.2.1:" + folding}, {nobody, "192.0.2.200", "192.0.2.1:" + folding},
 	} {
 		// 2 s, and a random quarter of it; the upper bound is the machine's, not the server's.
 		if took := within(c.r, c.source, c.to); took < 2*time.Second || took > lab.Patience {

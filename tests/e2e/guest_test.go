@@ -123,6 +123,57 @@ func TestOnlyFitAccountsAreForGuests(t *testing.T) {
 	}
 }
 
+// z/OS sends names in capitals: where names are folded, the guests' is.
+func TestAGuestInCapitalsIsOneWhereNamesAreFolded(t *testing.T) {
+	t.Parallel()
+	accounts, settings := slaves(t, 1, "127.0.0.1")
+	upper := lab.Request{User: "GUEST", Command: "id -un"}
+	for name, s := range counting(t, "fold_user = true\n"+settings) {
+		wantOut(t, s.addr, upper, accounts[0]+"\n")
+		s.log.Wait(t, "Accepted none for GUEST from ")
+		s.log.Wait(t, "Session closed for GUEST")
+		lab.Eventually(t, name+": the account is idle", func() bool {
+			return string(lab.Ask(t, s.addr, guest("id -un")).All) == "\x00"+accounts[0]+"\n"
+		})
+	}
+	wantAll(t, serve(t, lab.Handler{Settings: settings}).Addr, upper, loginIncorrect)
+}
+
+// -explain has no password: it says what an empty one, and any other, would be.
+func TestAGuestIsExplained(t *testing.T) {
+	t.Parallel()
+	accounts, settings := slaves(t, 2, "192.0.2.0/24")
+	lab.Run(t, "sh", "-c", "echo "+accounts[0]+":secret | chpasswd")
+	named := newUser(t, lab.User{})
+	file := openDir(t) + "/rexecd.toml"
+	fold := "fold_user = true\ndomain_user = '%u@example.com'\n" + settings
+	fit := "guest account \"" + accounts[0] + "\": never given: it may have a password, which permit_password_accounts does not permit\n" +
+		"guest account \"" + accounts[1] + "\": given if it is idle, and shown here\n"
+	aGuest := "login: a guest's with an empty password, and shown so; with another, that of the user "
+	for _, tt := range []struct {
+		settings, user, from, stdout, stderr string
+		status                               int
+	}{
+		{settings, "guest", "192.0.2.7", aGuest + "[\"guest\"]\n" + fit, "", 0},
+		{settings, "guest", "192.0.2.7", "user: \"" + accounts[1] + "\", uid ", "", 0},
+		{settings, "guest", "192.0.2.7", "input: none\n", "", 0},
+		{settings, "guest", "198.51.100.7", "login: no guest's, with an empty password neither: 198.51.100.7 is not in guest.from, [192.0.2.0/24]\n", `looked up as ["guest"]: no such user`, 2},
+		{settings, "GUEST", "192.0.2.7", "", `looked up as ["GUEST"]: no such user`, 2},
+		{fold, "GUEST", "192.0.2.7", aGuest + `["GUEST" "guest" "guest@example.com"]` + "\n" + fit, "", 0},
+		{fold, strings.ToUpper(named.Name), "192.0.2.7", `login: looked up as ["` + strings.ToUpper(named.Name) + `" "` + named.Name + `" "` +
+			named.Name + `@example.com"], and found as "` + named.Name + `": the account "` + named.Name + "\"\n", "", 0},
+		{settings, named.Name, "192.0.2.7", "rules: none: everything is allowed\nuser: \"" + named.Name, "", 0},
+		{settings + "[[rule]]\nuser = ['" + accounts[1] + "']\naction = 'deny'\n", "guest", "192.0.2.7", "matches: denies\n", "", 1},
+		{"[guest]\naccounts = ['root']\nfrom = ['192.0.2.0/24']\n", "guest", "192.0.2.7", "\"root\": never given: it is root's\nguest: no account is fit: Try again.\n", "", 1},
+	} {
+		write(t, file, tt.settings)
+		stdout, stderr, status := run(t, exec.Command(lab.Rexecd(t), "-explain", "-config", file, tt.user, tt.from, "id"))
+		if !strings.Contains(stdout, tt.stdout) || !strings.Contains(stderr, tt.stderr) || status != tt.status {
+			t.Errorf("%s from %s: status %d\n%s%s\nwant %d, %s%s", tt.user, tt.from, status, stdout, stderr, tt.status, tt.stdout, tt.stderr)
+		}
+	}
+}
+
 // The next guest could trace what an earlier one has left, and be traced by it.
 func TestAnAccountWithAProcessLeftIsNotIdle(t *testing.T) {
 	t.Parallel()
