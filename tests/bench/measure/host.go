@@ -5,6 +5,7 @@ package measure
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,7 @@ func Host(opt rig.Options) (*Figures, error) {
 		if err := st.Install(); err != nil {
 			return nil, err
 		}
-		if err := measureStack(f, list, st, opt); err != nil {
+		if err := measureStack(f, list, rig.TenRules(at), st, opt); err != nil {
 			return nil, fmt.Errorf("%s: %w", st.Name, err)
 		}
 	}
@@ -46,10 +47,14 @@ func prepare() (rig.Target, error) {
 	if err := os.WriteFile("/etc/rexecd.toml", text, 0o644); err != nil {
 		return rig.Target{}, err
 	}
+	if err := rig.WriteTenRules(text); err != nil {
+		return rig.Target{}, err
+	}
 	return rig.ClientHost()
 }
 
-func measureStack(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) error {
+func measureStack(f *Figures, list []rig.Server, rules rig.Server, st rig.Stack, opt rig.Options) error {
+	withRules := append(slices.Clone(list), rules)
 	parts := []struct {
 		name       string
 		permitOnly bool // the stack makes no difference to it
@@ -66,8 +71,11 @@ func measureStack(f *Figures, list []rig.Server, st rig.Stack, opt rig.Options) 
 		if !opt.Wants(p.name) || p.permitOnly && st.Name != "permit" {
 			continue
 		}
-		start := time.Now()
-		if err := p.measure(f, list, st, opt); err != nil {
+		start, servers := time.Now(), list
+		if p.name == "latency" || p.name == "memory" {
+			servers = withRules
+		}
+		if err := p.measure(f, servers, st, opt); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		fmt.Fprintf(os.Stderr, "bench: %-10s pam_%-6s %5.1f s\n", p.name, st.Name, time.Since(start).Seconds())

@@ -29,7 +29,7 @@ var panels = []panel{
 	{"Connections per second, 8 at once, pam_permit (more is better)", "/s", "rate8", "permit", true},
 }
 
-var barColours = map[string]string{"floor": "#9aa5b1", "netkit": "#b07d3c", "reference": "#7a8ca3", "ours": "#2f81d6", rig.StandbyName: "#2aa876", "ssh": "#a3566b"}
+var barColours = map[string]string{"floor": "#9aa5b1", "netkit": "#b07d3c", "reference": "#7a8ca3", "ours": "#2f81d6", rig.TenRulesName: "#79b3ee", rig.StandbyName: "#2aa876", "ssh": "#a3566b"}
 
 type bar struct {
 	server, label string

@@ -57,6 +57,7 @@ var targets = []target{
 	{"stderr throughput against the floor", against("stderr", "ours", "floor", "permit", measure.Plain), 0.97, true},
 	{"stdin throughput against the floor", against("stdin", "ours", "floor", "permit", measure.Plain), 0.97, true},
 	{"waiting parent, private dirty KB, pam_permit", absolute(measure.KeyOf("dirty", "ours", "permit", measure.Plain)), 850, false},
+	{"ten rules in the settings: connect to NUL, pam_permit, against none", against("nul", rig.TenRulesName, "ours", "permit", measure.Plain), 1.05, false},
 	{"1,000 held sessions: the next one's latency against the first's", absolute(measure.KeyOf("held-next", "ours", "permit", measure.Plain)), 1.3, false},
 }
 
@@ -173,7 +174,7 @@ func section(b *strings.Builder, f *measure.Figures, title, stack, stderr string
 // rows is the order of every table. The standby's count of handlers is an option; its row says so in general.
 var rows = []struct{ name, label string }{
 	{"floor", "floor: protocol and exec, no PAM"}, {"netkit", "Debian netkit in.rexecd"}, {"reference", "C reference, same work"},
-	{"ours", "**in.rexecd**"}, {rig.StandbyName, "**rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
+	{"ours", "**in.rexecd**"}, {rig.TenRulesName, "in.rexecd, ten rules"}, {rig.StandbyName, "**rexecd -standby**"}, {"ssh", "OpenSSH, password (`sshpass ssh host true`)"},
 }
 
 // AddRow gives a further build of in.rexecd a row in every table.

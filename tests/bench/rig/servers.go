@@ -55,6 +55,31 @@ func Candidates(opt Options, at Target) []Server {
 		Args: []string{"-standby", fmt.Sprint(opt.Standby)}, handler: dir + "/in.rexecd", Standing: true, keeps: opt.Standby, Waits: true})
 }
 
+// TenRulesName is in.rexecd with ten rules in its settings, of which the last one
+// matches the command that is measured.
+const TenRulesName = "ten-rules"
+
+// TenRules is in.rexecd with the settings file of that name; the file is made by
+// WriteTenRules.
+func TenRules(at Target) Server {
+	dir, _ := filepath.Abs(WorkDir)
+	return Server{Target: at, Name: TenRulesName, Label: "in.rexecd, ten rules", Exe: dir + "/in.rexecd",
+		Args: []string{"-config", tenRulesFile}, Waits: true}
+}
+
+const tenRulesFile = "/etc/rexecd-ten-rules.toml"
+
+// WriteTenRules adds the rules to the text of the shipped settings.
+func WriteTenRules(shipped []byte) error {
+	text := string(shipped)
+	for i := range 9 {
+		text += fmt.Sprintf("[[rule]]\nname = \"jobs-%d\"\nuser = [\"batch*\", \"%s\"]\nfrom = [\"0.0.0.0/0\", \"::/0\"]\n"+
+			"command = '/opt/jobs-%d/[a-z]+( [A-Za-z0-9._/-]+)*'\nshell = false\n", i, UserName, i)
+	}
+	text += "[[rule]]\nname = \"last\"\nuser = [\"" + UserName + "\"]\n"
+	return os.WriteFile(tenRulesFile, []byte(text), 0o644)
+}
+
 // Running is a started server.
 type Running struct {
 	Server
