@@ -17,13 +17,14 @@ func TestARuleSaysHowItsSessionsAre(t *testing.T) {
 	u := newUser(t, lab.User{})
 	rule := "[[rule]]\nuser = ['" + u.Name + "']\n"
 	// Its environment, and no input: the command's is at its end, and the client's is dropped.
-	s := serve(t, lab.Handler{Settings: rule + "input = 'none'\nenvironment = { LANG = 'de_DE.ISO-8859-1', PATH = '/bin' }\n"})
-	a := lab.Ask(t, s.Addr, request(u, "cat; echo $LANG $PATH; readlink /proc/self/fd/0"), make([]byte, 1<<20)...)
-	if a.Err != nil || string(a.All) != "\x00de_DE.ISO-8859-1 /bin\n/dev/null\n" {
-		t.Errorf("%v", a)
+	for _, s := range counting(t, rule+"input = 'none'\nenvironment = { LANG = 'de_DE.ISO-8859-1', PATH = '/bin' }\n") {
+		a := lab.Ask(t, s.addr, request(u, "cat; echo $LANG $PATH; readlink /proc/self/fd/0"), make([]byte, 1<<20)...)
+		if a.Err != nil || string(a.All) != "\x00de_DE.ISO-8859-1 /bin\n/dev/null\n" {
+			t.Errorf("%v", a)
+		}
 	}
 	// Its log.
-	s = serve(t, lab.Handler{Settings: rule + "log_command = true\n"})
+	s := serve(t, lab.Handler{Settings: rule + "log_command = true\n"})
 	wantOut(t, s.Addr, request(u, "echo logged"), "logged\n")
 	if got := s.Log.Wait(t, "Accepted password for "+u.Name)["MESSAGE"]; !strings.HasSuffix(got, `: rule "1": command "echo logged"`) {
 		t.Errorf("the record is %q", got)
@@ -81,10 +82,28 @@ func TestARuleCountsTheSessionsOfEachUser(t *testing.T) {
 func TestATimeLimitEndsTheCommandAndIsLogged(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{})
-	s := serve(t, lab.Handler{Settings: "[[rule]]\nrun = 'echo begun; sleep 1000 & sleep 1000; echo late'\ntime_limit = 1\n"})
-	wantOut(t, s.Addr, request(u, ""), "begun\n")
-	if got := s.Log.Wait(t, "Session closed for "+u.Name)["MESSAGE"]; !strings.Contains(got, ": killed by signal 15 (TERM) after ") || !strings.HasSuffix(got, ": time_limit of 1s reached") {
-		t.Errorf("the record is %q", got)
+	for _, s := range counting(t, "[[rule]]\nrun = 'echo begun; sleep 1000 & sleep 1000; echo late'\ntime_limit = 1\n") {
+		wantOut(t, s.addr, request(u, ""), "begun\n")
+		got := s.log.Wait(t, "Session closed for "+u.Name)["MESSAGE"]
+		if !strings.Contains(got, ": killed by signal 15 (TERM) after ") || !strings.HasSuffix(got, ": time_limit of 1s reached") {
+			t.Errorf("the record is %q", got)
+		}
+	}
+}
+
+// Nothing is translated by the server, so the manual has a rule that does it.
+func TestTheManualsRuleTranslatesTheOutput(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	_, rule, _ := strings.Cut(read("../../cmd/rexecd/rexecd.toml.5"), ".Sh NOT BUILT")
+	_, rule, _ = strings.Cut(rule, "[[rule]]\n")
+	rule, _, found := strings.Cut(rule, ".Ed\n")
+	if !found {
+		t.Fatal("the manual has no such rule")
+	}
+	rule = strings.Replace("[[rule]]\n"+rule, "192.0.2.0/24", "127.0.0.0/8", 1)
+	for _, s := range counting(t, strings.ReplaceAll(rule, `\e`, `\`)) {
+		wantOut(t, s.addr, request(u, `printf '\303\251;%s\n' "$0"; exit 3`), "\xe9;sh\n")
 	}
 }
 
