@@ -55,7 +55,7 @@ func Compile(text string) (*Program, error) {
 		if err := p.next(); err != nil {
 			return nil, err
 		}
-		if len(p.code) > maxCode {
+		if max(len(p.code), len(p.sets)) > maxCode { // x{0} leaves its set and no code
 			return nil, errTooLarge(text)
 		}
 	}

@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -101,16 +102,27 @@ func TestCompilingIsBounded(t *testing.T) {
 		strings.Repeat("(", 999) + "a" + strings.Repeat("*)", 999), strings.Repeat("a|", 4000),
 		strings.Repeat("(?:", 500) + "a" + strings.Repeat("{2})", 500), strings.Repeat("()|", 3000),
 		strings.Repeat("[a-z]", 9000), strings.Repeat("x{0}", 100_000), strings.Repeat("(?:", 900) + strings.Repeat("|)", 900),
+		manySets(),
 	} {
 		begin := time.Now()
 		p, err := Compile(text)
-		if err == nil && len(p.code) > maxCode+1 {
+		if err == nil && max(len(p.code), len(p.sets)) > maxCode+1 {
 			t.Errorf("%.20s: %d instructions", text, len(p.code))
 		}
 		if took := time.Since(begin); took > 20*time.Second {
 			t.Errorf("%.20s: %v", text, took)
 		}
 	}
+}
+
+// manySets are more classes than a program may have, each of them another, and none of
+// them in its code.
+func manySets() string {
+	var b strings.Builder
+	for i := range 2 * maxCode {
+		fmt.Fprintf(&b, `[\x%02x\x%02x]{0}`, i&0xff, 0x80|i>>8)
+	}
+	return b.String()
 }
 
 func BenchmarkMatch(b *testing.B) {
