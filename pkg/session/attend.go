@@ -119,6 +119,10 @@ func (p *Process) Attend(a Attention) (Status, error) {
 	}
 }
 
+// longestPoll is far below 2^31 milliseconds, which are 24.9 days: poll(2) takes an int,
+// and a negative one is for ever.
+const longestPoll = time.Hour
+
 // timeout is how long poll(2) may wait.
 func (w *watch) timeout(first bool) int {
 	if first {
@@ -129,7 +133,7 @@ func (w *watch) timeout(first bool) int {
 		if t.IsZero() {
 			continue
 		}
-		left := max(int((time.Until(t)+time.Millisecond-1)/time.Millisecond), 0)
+		left := int(max(min(time.Until(t)+time.Millisecond-1, longestPoll), 0) / time.Millisecond)
 		if next < 0 || left < next {
 			next = left
 		}

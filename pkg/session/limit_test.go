@@ -58,3 +58,13 @@ func TestNothingOfTheGroupOutlivesACommandThatTheLimitEnded(t *testing.T) {
 	}
 	all(t, r.primary)
 }
+
+// A limit of 25 to 49 days, as an int of milliseconds, would be for ever.
+func TestEveryLimitIsATimeOfPoll(t *testing.T) {
+	for limit := 24 * time.Hour; limit <= 8760*time.Hour; limit += 24 * time.Hour {
+		w := &watch{limit: time.Now().Add(limit)}
+		if got := w.timeout(false); got <= 0 || got != int(int32(got)) || time.Duration(got)*time.Millisecond > limit {
+			t.Errorf("%v: poll would wait for %d", limit, int32(got))
+		}
+	}
+}
