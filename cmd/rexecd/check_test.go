@@ -113,14 +113,16 @@ func TestAStagedFileOfAnotherOwnerIsANote(t *testing.T) {
 
 func TestEffectiveSettingsNameTheirPlaces(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rexecd.toml")
-	if err := os.WriteFile(file, []byte("# mine\ngrace = \"1m30s\"\n\n[penalties]\nexempt = [\"192.0.2.7\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# mine\ngrace = \"1m30s\"\n\n[penalties]\nexempt = [\"192.0.2.7\"]\n"+
+		"[[rule]]\nname = \"x\"\nshell = false\n[rule.environment]\nLANG = \"C\"\n[[rule]]\n[[test]]\nuser = \"a\"\nfrom = \"::1\"\nexpect = \"x\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var text, machine bytes.Buffer
 	if err := effective(&text, options{config: file}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`grace = "1m30s" +# ` + file + `:2`, `refusal_delay = "2s" +# default`, `penalties\.exempt = \["192\.0\.2\.7"\] +# ` + file + `:5`} {
+	for _, want := range []string{`grace = "1m30s" +# ` + file + `:2`, `refusal_delay = "2s" +# default`, `penalties\.exempt = \["192\.0\.2\.7"\] +# ` + file + `:5`,
+		`\[\[rule\]\] +# ` + file + `:6`, `shell = false +# ` + file + `:8`, `environment\."LANG" = "C" +# ` + file + `:10`, `\[\[rule\]\] +# ` + file + `:11`} {
 		if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(text.String()) {
 			t.Errorf("no line %s in\n%s", want, text.String())
 		}
@@ -152,6 +154,10 @@ func TestEffectiveSettingsNameTheirPlaces(t *testing.T) {
 	}
 	if s := report.Settings[0]; s.Key != "grace" || s.Value != `"1m30s"` || s.File != file || s.Line != 2 {
 		t.Errorf("the first setting is %+v", s)
+	}
+	last := report.Settings[len(report.Settings)-1]
+	if last.Key != "test[1].expect" || last.Value != `"x"` || last.Line != 15 {
+		t.Errorf("the last setting is %+v", last)
 	}
 	if err := effective(&text, options{config: file + ".absent"}); err == nil {
 		t.Error("no error for a file that is not there")

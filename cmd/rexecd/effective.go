@@ -30,14 +30,14 @@ func effective(out io.Writer, o options) error {
 	width := 0
 	for _, s := range server.Effective(from) {
 		all = append(all, setting{s.Key, s.Value, s.Origin.File, s.Origin.Line})
-		width = max(width, len(s.Key)+len(" = ")+len(s.Value))
+		width = max(width, len(s.Line()))
 	}
 	if o.json {
 		writeJSON(out, map[string]any{"settings": all})
 		return nil
 	}
 	for _, s := range server.Effective(from) {
-		fmt.Fprintf(out, "%-*s  # %v\n", min(width, 40), s.Key+" = "+s.Value, s.Origin)
+		fmt.Fprintf(out, "%-*s  # %v\n", min(width, 40), s.Line(), s.Origin)
 	}
 	return nil
 }

@@ -48,27 +48,6 @@ func (s Sources) Place(list string, element int, key string) Origin {
 	return s.origins[path]
 }
 
-// A Setting is one line of what is in force.
-type Setting struct {
-	Key    string // with its table, as in penalties.min
-	Value  string // in the grammar of the file
-	Origin Origin
-}
-
-// effective lists the values that a table's fields have now.
-func (s Sources) effective(t table, prefix string) []Setting {
-	var all []Setting
-	for _, k := range t {
-		switch name := prefix + k.name; {
-		case k.value != nil:
-			all = append(all, Setting{name, k.value.String(), s.origins[name]})
-		case k.table != nil:
-			all = append(all, s.effective(k.table, name+".")...)
-		}
-	}
-	return all
-}
-
 // read reads one file into a table, which is not made for a file of comments alone,
 // as shipped: every connection's process would pay for it. It returns an
 // fs.ErrNotExist for a file that is not there.

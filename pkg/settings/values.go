@@ -26,6 +26,7 @@ type key struct {
 type tables interface {
 	reset()
 	next() table // adds an element
+	elements() []table
 }
 
 type tablesOf[T any] struct {
@@ -38,6 +39,14 @@ func (l tablesOf[T]) reset() { *l.field = nil }
 func (l tablesOf[T]) next() table {
 	*l.field = append(*l.field, *new(T))
 	return l.keys(&(*l.field)[len(*l.field)-1])
+}
+
+func (l tablesOf[T]) elements() []table {
+	all := make([]table, len(*l.field))
+	for i := range all {
+		all[i] = l.keys(&(*l.field)[i])
+	}
+	return all
 }
 
 func (t table) find(name string) *key {
