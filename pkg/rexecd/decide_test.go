@@ -123,7 +123,7 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 	allowed := 0
 	for i := range 10_000 {
 		s := &Server{Config: DefaultConfig()}
-		s.Config.Rules = randomRules(t, r)
+		s.Config.Rules, s.Config.PermitRoot = randomRules(t, r), true
 		account, err := passwd.Lookup(users[r.IntN(len(users))])
 		if err != nil {
 			t.Fatal(err)

@@ -25,7 +25,8 @@ func (s *Server) Explain(user string, from, to netip.Addr, command string) (text
 	}
 	r := s.rule(q, account)
 	r.NoInput = r.NoInput || guest
-	if account.UID == 0 && !s.Config.PermitRoot {
+	barred := account.UID == 0 && !s.Config.PermitRoot
+	if barred {
 		e.line("login", "refused, as root is not permitted; otherwise:")
 	}
 	for i, c := range r.Skipped {
@@ -48,7 +49,7 @@ func (s *Server) Explain(user string, from, to netip.Addr, command string) (text
 		client := q.From.String() + " PORT 512"
 		e.session(s, r, account, r.program(account, client, nil))
 	}
-	return e.String(), r.Allowed, nil
+	return e.String(), r.Allowed && !barred, nil
 }
 
 // mismatch says why a rule's criterion is not met.

@@ -68,3 +68,15 @@ func TestTheServerAndItsExplanationAgreeOnWhoSomebodyIs(t *testing.T) {
 		}
 	}
 }
+
+// What no rule can permit is not said to be allowed: scripts read the exit status.
+func TestTheExplanationAllowsRootOnlyWhereTheServerDoes(t *testing.T) {
+	for _, permit := range []bool{false, true} {
+		s := &Server{Config: DefaultConfig()}
+		s.Config.PermitRoot = permit
+		text, allowed, err := s.Explain("root", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id")
+		if err != nil || allowed != permit || strings.HasPrefix(text, "login: refused, as root is not permitted") == permit {
+			t.Errorf("permit_root = %v: %v, %v\n%s", permit, allowed, err, text)
+		}
+	}
+}
