@@ -83,6 +83,8 @@ func look(uid string) (s sight, err error) {
 	return s, nil
 }
 
+// belongs reads a process's status. A zombie with further threads is a process whose
+// first thread has ended: it runs.
 func belongs(status, uid string) (its, zombie bool) {
 	for line := range strings.Lines(status) {
 		name, value, _ := strings.Cut(line, ":")
@@ -94,6 +96,8 @@ func belongs(status, uid string) (its, zombie bool) {
 			for _, id := range fields {
 				its = its || id == uid
 			}
+		case name == "Threads" && len(fields) > 0: // after State
+			zombie = zombie && (fields[0] == "0" || fields[0] == "1")
 		}
 	}
 	return its, zombie

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +131,29 @@ func TestAProcessThatForksAndExitsKeepsItsAccount(t *testing.T) {
 		want(t, s.Addr, guest("id -un"), "\x01Try again.\n")
 	}
 	write(t, stop, "")
+	lab.Eventually(t, "the account is idle", func() bool {
+		return string(lab.Ask(t, s.Addr, guest("id -un")).All) == "\x00"+u.Name+"\n"
+	})
+}
+
+// A process runs as long as one of its threads does, whatever its state is called.
+func TestAProcessWithoutItsFirstThreadKeepsItsAccount(t *testing.T) {
+	t.Parallel()
+	u, headless := newUser(t, lab.User{Hash: "!"}), compile(t, "headless.c", "-pthread")
+	s := serve(t, lab.Handler{Settings: fmt.Sprintf("[guest]\naccounts = [%q]\nfrom = ['127.0.0.1']\n", u.Name)})
+	guest := func(command string) lab.Request { return lab.Request{User: "guest", Command: command} }
+	pid := strings.TrimSpace(out(t, s.Addr, guest("setsid "+headless+" </dev/null >/dev/null 2>&1 & echo $!")))
+	s.Log.Wait(t, "Session closed for guest")
+	lab.Eventually(t, "the first thread has ended", func() bool {
+		status, err := os.ReadFile("/proc/" + pid + "/status")
+		return err == nil && strings.Contains(string(status), "State:\tZ") && strings.Contains(string(status), "Threads:\t2")
+	})
+	want(t, s.Addr, guest("id -un"), "\x01Try again.\n")
+	s.Log.Wait(t, `"`+u.Name+`": process `+pid+` is its`)
+	n, err := strconv.Atoi(pid)
+	if err != nil || syscall.Kill(n, syscall.SIGKILL) != nil {
+		t.Fatalf("no process %q", pid)
+	}
 	lab.Eventually(t, "the account is idle", func() bool {
 		return string(lab.Ask(t, s.Addr, guest("id -un")).All) == "\x00"+u.Name+"\n"
 	})
