@@ -49,12 +49,12 @@ func (t topic) fail(format string, args ...any) finding { return t.find(fail, fo
 // may be still to come. It returns the exit status.
 func check(out io.Writer, o options) int {
 	looks := []func() []finding{
-		checkSettings, o.checkGuests, o.checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler,
+		checkSettings, o.checkGroups, o.checkGuests, o.checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler,
 		checkStarter, checkPort, checkFirewall,
 	}
 	if o.config != "" {
 		named := func() []finding { return checkNamedSettings(o.config) }
-		looks = []func() []finding{named, o.checkGuests, o.checkExit}
+		looks = []func() []finding{named, o.checkGroups, o.checkGuests, o.checkExit}
 	}
 	var found []finding
 	worst := ok

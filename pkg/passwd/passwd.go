@@ -94,12 +94,14 @@ func lookupIn(ask query, buf *C.char, size int) (*Entry, error) {
 	}
 }
 
-// Group returns the id of a group. Only a name service that has answered says that
-// there is none: one whose directory is not reached reports ENOENT or ESRCH, too, and
-// an excluded member would be let in.
+var errNoGroup = errors.New("no such group")
+
+// Group returns the id of a group. One that is not there is an error like any other:
+// where nsswitch.conf(5) names a directory before the files, a directory that is not
+// reached is no different, and an excluded member would be let in.
 func Group(name string) (int, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return 0, ErrUnknown
+		return 0, errNoGroup
 	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
@@ -115,7 +117,7 @@ func Group(name string) (int, error) {
 			return id, nil
 		case e == syscall.ERANGE:
 		case e == 0:
-			return 0, ErrUnknown
+			return 0, errNoGroup
 		default:
 			return 0, fmt.Errorf("look up group: %w", e)
 		}

@@ -83,9 +83,8 @@ func (s *Server) question(command string, account *passwd.Entry, from, to netip.
 	for _, name := range names {
 		id, err := passwd.Group(name)
 		switch {
-		case errors.Is(err, passwd.ErrUnknown): // nobody is in it
 		case err != nil:
-			return nil, fmt.Errorf("group %q: %w", name, err) // not "no": a rule may exclude its members
+			return nil, fmt.Errorf("group %q: %w", name, err) // not "nobody is in it": a rule may exclude its members
 		case slices.Contains(ids, id):
 			q.Groups = append(q.Groups, name)
 		}

@@ -19,7 +19,7 @@ import (
 // What random rules and requests are made of: each criterion matches now and then.
 var (
 	users    = []string{"root", "nobody", "daemon"}
-	userPats = []string{"root", "r*", "*o*", "n?body", "@root", "@daemon", "@no-such-group", "!daemon", "!@root", "*"}
+	userPats = []string{"root", "r*", "*o*", "n?body", "@root", "@daemon", "@mail", "!daemon", "!@root", "*"}
 	networks = []string{"192.0.2.0/24", "192.0.2.7", "!192.0.2.7", "2001:db8::/32", "!2001:db8::1", "0.0.0.0/0", "::/0"}
 	peers    = []string{"192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::1", "2001:db8::2"}
 	patterns = []string{"id", ".*", "/opt/.*", `echo( [a-z\x80-\xff]+)*`, "(?i)ID", `[^;]+`, ""}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"rexecd/pkg/settings"
+)
+
+// checkGroups looks at each group that a rule names: without it, the server does not
+// know whom the rules exclude, and refuses everybody.
+func (o options) checkGroups() []finding {
+	const about = topic("rules")
+	set, from, err := settings.ReadServer(o.config)
+	if err != nil {
+		return nil
+	}
+	var found []finding
+	var seen []string
+	for i := range set.Rules {
+		for _, text := range set.Rules[i].User {
+			name, ok := strings.CutPrefix(strings.TrimPrefix(text, "!"), "@")
+			if !ok || slices.Contains(seen, name) {
+				continue
+			}
+			seen = append(seen, name)
+			if len(getent("group", name)) < 3 {
+				found = append(found, about.find(o.absent(), "%v: the group %q does not exist: every client is told \"Try again.\"",
+					from.Place("rule", i, "user"), name))
+			}
+		}
+	}
+	return found
+}
