@@ -20,7 +20,7 @@ func (o options) checkGroups() []finding {
 	for i := range set.Rules {
 		for _, text := range set.Rules[i].User {
 			name, ok := strings.CutPrefix(strings.TrimPrefix(text, "!"), "@")
-			if !ok || slices.Contains(seen, name) {
+			if !ok || name == "" || slices.Contains(seen, name) {
 				continue
 			}
 			seen = append(seen, name)

@@ -51,7 +51,8 @@ func (r *Rule) compile() (key, reason string) {
 	for _, text := range r.User {
 		p, ok := newPattern(text)
 		if !ok {
-			return "user", "has " + strconv.QuoteToASCII(text) + `: must be names with * and ?, or @group, each with ! to exclude it`
+			return "user", "has " + strconv.QuoteToASCII(text) +
+				`: must be names with * and ?, or @group, each with ! to exclude it, and no space around it`
 		}
 		r.compiled.users = append(r.compiled.users, p)
 	}

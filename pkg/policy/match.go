@@ -34,7 +34,8 @@ type pattern struct {
 func newPattern(text string) (p pattern, ok bool) {
 	text, p.exclude = strings.CutPrefix(text, "!")
 	p.text, p.group = strings.CutPrefix(text, "@")
-	return p, p.text != "" && p.text[0] != '!' && p.text[0] != '@'
+	// "! bob" would exclude nobody. Directories have names with spaces inside.
+	return p, p.text != "" && p.text[0] != '!' && p.text[0] != '@' && p.text == strings.TrimSpace(p.text)
 }
 
 // matchUser reports whether a list has the user: one that only excludes has

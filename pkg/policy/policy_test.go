@@ -166,6 +166,8 @@ func TestMistakesInRulesAreNamed(t *testing.T) {
 		{Rule{User: []string{""}}, `user: has "": must be names`},
 		{Rule{User: []string{"!@"}}, `user: has "!@": must be names`},
 		{Rule{User: []string{"!!x"}}, `user: has "!!x": must be names`},
+		{Rule{User: []string{"! x"}}, `user: has "! x": must be names`},
+		{Rule{User: []string{"@domain users "}}, `user: has "@domain users ": must be names`},
 		{Rule{From: []string{"192.0.2.9/24"}}, `from: has "192.0.2.9/24": has bits after its prefix: the network is 192.0.2.0/24`},
 		{Rule{From: []string{"host"}}, `from: has "host": must be an address`},
 		{Rule{From: []string{"fe80::1%eth0"}}, `from: has "fe80::1%eth0": must be an address`},
