@@ -29,7 +29,9 @@ func (o options) checkExit() []finding {
 	}
 	add(set.Exit, "exit")
 	for i := range set.Rules {
-		add(set.Rules[i].Exit, from.Place("rule", i, "exit").String())
+		if program := set.Rules[i].Exit; program != nil {
+			add(*program, from.Place("rule", i, "exit").String())
+		}
 	}
 	if len(programs) == 0 {
 		return nil

@@ -110,7 +110,7 @@ func (s *Session) check(r *Rule) (key, reason string) {
 			given bool
 		}{
 			{"run", s.Run != ""}, {"shell", s.NoShell}, {"environment", s.Environment != nil}, {"input", s.NoInput},
-			{"time_limit", s.TimeLimit != 0}, {"sessions", s.Sessions != 0}, {"exit", s.Exit != ""},
+			{"time_limit", s.TimeLimit != 0}, {"sessions", s.Sessions != 0}, {"exit", s.Exit != nil},
 			{"login_shell", s.LoginShell != nil},
 			{"on_disconnect", s.Hangup != nil}, {"close_on_exit", s.CloseOnExit != nil},
 		} {

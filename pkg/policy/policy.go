@@ -37,7 +37,7 @@ type Session struct {
 	NoInput     bool          // the command's input is at its end
 	TimeLimit   time.Duration // 0: none
 	Sessions    int           // at once under the rule, per user; 0: any number
-	Exit        string        // a program to ask about the command
+	Exit        *string       // a program to ask about the command; empty: none
 
 	LogCommand, LoginShell, Hangup, CloseOnExit *bool
 }

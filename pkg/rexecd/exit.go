@@ -75,8 +75,8 @@ func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *
 // exitFor is the program to ask about a session, the rule's first.
 func (s *Server) exitFor(r *ruling) Exit {
 	exit := s.Config.Exit
-	if r.Exit != "" {
-		exit.Program = r.Exit
+	if r.Exit != nil {
+		exit.Program = *r.Exit
 	}
 	return exit
 }

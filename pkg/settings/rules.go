@@ -24,7 +24,7 @@ type Rule struct {
 	Input        Input
 	TimeLimit    time.Duration
 	Sessions     int
-	Exit         string
+	Exit         *string // "": none, whatever all sessions have
 	LogCommand   *bool
 	LoginShell   *bool
 	OnDisconnect OnDisconnect
@@ -76,7 +76,7 @@ func (r *Rule) keys() table {
 		{name: "input", value: choice(&r.Input, FromClient, NoInput)},
 		{name: "time_limit", value: timeValue{&r.TimeLimit, time.Second, 8760 * time.Hour}},
 		{name: "sessions", value: numberValue{&r.Sessions, "a number", 1, 1_000_000}},
-		{name: "exit", value: programValue{&r.Exit}},
+		{name: "exit", value: optional[string]{&r.Exit, exitValue}},
 		{name: "log_command", value: optional[bool]{&r.LogCommand, switchValue}},
 		{name: "login_shell", value: optional[bool]{&r.LoginShell, switchValue}},
 		{name: "on_disconnect", value: choice(&r.OnDisconnect, Continue, Hangup)},
@@ -150,6 +150,7 @@ type optional[T any] struct {
 
 func switchValue(field *bool) value    { return boolValue{field} }
 func patternValue(field *string) value { return textValue{field} }
+func exitValue(field *string) value    { return programValue{field} }
 
 func (v optional[T]) set(n *unstable.Node) *unstable.Node {
 	given := new(T)

@@ -48,10 +48,11 @@ func TestEverySettingOfARuleIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	exit := "/etc/rexec/validate"
 	rules := []Rule{{
 		Name: "batch", Service: []string{"rexec"}, User: []string{"batch*", "@operators", "!batch7"}, From: []string{"192.0.2.0/24", "!192.0.2.9"},
 		To: []string{"192.0.2.10"}, Command: &none, Action: Allow, Run: "/opt/jobs/gate", Shell: &no,
-		Environment: map[string]string{"LANG": "de_DE.ISO-8859-1"}, Input: NoInput, TimeLimit: 2 * time.Hour, Sessions: 4, Exit: "/etc/rexec/validate",
+		Environment: map[string]string{"LANG": "de_DE.ISO-8859-1"}, Input: NoInput, TimeLimit: 2 * time.Hour, Sessions: 4, Exit: &exit,
 		LogCommand: &yes, LoginShell: &no, OnDisconnect: Hangup, CloseOnExit: &yes,
 	}, {Action: Deny, Environment: map[string]string{"A": "1", "B": "2"}}}
 	tests := []Test{{"rsh", "batch1", []string{"a", "b"}, "192.0.2.7", "192.0.2.10", "x", "batch"}}

@@ -51,6 +51,8 @@ func TestARuleHasItsOwnExitProgram(t *testing.T) {
 	text := fmt.Sprintf("exit = %q\n[[rule]]\nname = 'own'\nshell = false\nexit = %q\n", ask("all", "exit 1"), ask("own", `echo "$REXEC_COMMAND $REXEC_RULE 'x  y'"`))
 	s := serve(t, lab.Handler{Settings: text})
 	wantOut(t, s.Addr, request(u, "printf '<%s>'"), "<own><x  y>")
+	none := serve(t, lab.Handler{Settings: fmt.Sprintf("exit = %q\n[[rule]]\nexit = ''\n", dir+"/all")})
+	wantOut(t, none.Addr, request(u, "echo unasked"), "unasked\n")
 	s = serve(t, lab.Handler{Settings: fmt.Sprintf("[[rule]]\nshell = false\nexit = %q\n", ask("bad", "echo 'id; id'"))})
 	wantAll(t, s.Addr, request(u, "id"), "\x01Try again.\n")
 	s.Log.Wait(t, "outside quotes means something to a shell")

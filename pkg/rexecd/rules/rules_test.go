@@ -64,12 +64,13 @@ action = "deny"
 	if err != nil {
 		t.Fatal(err)
 	}
+	exit := "/etc/rexec/validate"
 	want := []policy.Rule{{
 		Name: "batch", Place: "FILE:2", Service: []string{"rexec"}, User: []string{"batch*"},
 		From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Command: &command,
 		Session: policy.Session{
 			Run: "/opt/jobs/gate", NoShell: true, Environment: map[string]string{"LANG": "C"}, NoInput: true, TimeLimit: 2 * time.Hour,
-			Sessions: 4, Exit: "/etc/rexec/validate", LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
+			Sessions: 4, Exit: &exit, LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
 		},
 	}, {Name: "2", Place: "FILE:20", Deny: true}}
 	for i := range want {
