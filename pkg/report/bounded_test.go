@@ -1,0 +1,104 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Whoever makes up names and addresses must not fill the memory, nor push out of
+// the report those who use the service.
+func TestMadeUpNamesPushOutNobodyWhoWasLetIn(t *testing.T) {
+	tally := New(Filter{}, at)
+	legitimate := func(i int) {
+		peer := netip.MustParseAddr("192.0.2.7")
+		tally.add(&record{at: at, kind: accepted, user: "alice", peer: peer, command: strconv.Itoa(i)})
+		tally.add(&record{at: at, kind: closed, user: "alice", peer: peer, ran: time.Second, timed: true})
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	legitimate(0)
+	const many = 100_000
+	for i := range many {
+		peer := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		tally.add(&record{at: at, kind: failed, user: "nobody" + strconv.Itoa(i), peer: peer})
+		if i%100 == 0 {
+			legitimate(i)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int(after.HeapAlloc) - int(before.HeapAlloc); grown > 30<<20 {
+		t.Errorf("the tally has %d bytes", grown)
+	}
+	r := tally.Report("sessions")
+	if p := r.Pairs[0]; p.User != "alice" || p.Sessions != many/100+1 || p.AtLeast || p.Ended != many/100+1 {
+		t.Errorf("the first pair is %+v", p)
+	}
+	sum := r.More.Failed
+	for _, p := range r.Pairs {
+		sum += p.Failed
+	}
+	if r.Totals.Failed != many || sum != many {
+		t.Errorf("%d failures in all, %d in the pairs; want %d", r.Totals.Failed, sum, many)
+	}
+	for what, n := range map[string]int{"sources": r.Totals.Sources, "users": r.Totals.Users, "pairs": len(r.Pairs) + r.More.Pairs} {
+		if !r.Totals.Estimated || math.Abs(float64(n)/many-1) > 0.08 {
+			t.Errorf("about %d %s; want %d", n, what, many)
+		}
+	}
+	if n := len(tally.now.commands.entries); n > 2*maxCommands {
+		t.Errorf("%d commands", n)
+	}
+}
+
+func TestDistinctCountsFewExactlyEnough(t *testing.T) {
+	for _, want := range []int{0, 1, 10, 1000, 50_000} {
+		var d distinct
+		for i := range want {
+			d.add(fmt.Sprint("name ", i))
+			d.add(fmt.Sprint("name ", i))
+		}
+		if got := d.count(); math.Abs(float64(got-want)) > 0.08*float64(want) {
+			t.Errorf("%d; want %d", got, want)
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	var s spread
+	for i, d := range []time.Duration{5, 1, 3} {
+		s.add(d * time.Second)
+		if want := []time.Duration{5, 3, 3}[i] * time.Second; s.median() != want {
+			t.Errorf("after %d: %v; want %v", i+1, s.median(), want)
+		}
+	}
+	s = spread{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 10_001 {
+		s.add(time.Duration(random.Int64N(int64(time.Hour))))
+	}
+	if m := s.median().Minutes(); math.Abs(m/30-1) > 0.09 {
+		t.Errorf("median of an hour is %v min", m)
+	}
+	n := 0
+	for _, c := range s.below(bounds) {
+		n += c
+	}
+	if n != 10_001 {
+		t.Errorf("%d in the distribution", n)
+	}
+	s = spread{}
+	for range 100 {
+		s.add(0)
+	}
+	if s.median() != 0 {
+		t.Errorf("median of nothing is %v", s.median())
+	}
+}

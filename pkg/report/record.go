@@ -1,0 +1,86 @@
+// Package report reads the server's records, from journalctl's JSON or from lines
+// of syslog, and adds them up: who uses the service, from where, for what, and
+// who fails to.
+//
+// It streams: what it keeps is bounded, however long the log is and whatever
+// names peers made up. What it cannot keep it counts.
+package report
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A kind is a decision of the server, as in.rexecd(8), AUDIT, lists them.
+type kind uint8
+
+const (
+	other kind = iota // no decision: a trace, a supervisor's message
+	accepted
+	failed
+	refused
+	closed
+	protocolError
+	configError
+	internalError
+	penalised
+)
+
+// outcomes are the values of REXEC_OUTCOME.
+var outcomes = map[string]kind{
+	"accepted": accepted, "failed": failed, "refused": refused, "closed": closed,
+	"protocol-error": protocolError, "configuration-error": configError,
+	"internal-error": internalError, "penalised": penalised,
+}
+
+// A record is one decision. What its log does not say is zero.
+type record struct {
+	at      time.Time
+	kind    kind
+	user    string // as the peer sent it
+	account string // the account's own name, where it is known
+	peer    netip.Addr
+	command string
+	ran     time.Duration
+	timed   bool // ran is known
+	cpu     time.Duration
+	peak    int64 // bytes
+	times   int   // how often syslogd saw it; 0 is once
+}
+
+// name is whom the record is about: the account, else what the peer typed.
+func (r *record) name() string {
+	if r.account != "" {
+		return r.account
+	}
+	return r.user
+}
+
+// A Filter chooses records. Zero fields choose all.
+type Filter struct {
+	Since time.Time    // not before
+	Until time.Time    // before
+	User  string       // as sent, or the account's name
+	From  netip.Prefix // the peer's network
+}
+
+// before is the beginning of the span before Since that is as long as the one
+// after it; zero without Since.
+func (f *Filter) before(now time.Time) time.Time {
+	if f.Since.IsZero() {
+		return time.Time{}
+	}
+	end := f.Until
+	if end.IsZero() || end.After(now) {
+		end = now
+	}
+	return f.Since.Add(-end.Sub(f.Since))
+}
+
+// matches reports whether the record is about the chosen user and network.
+func (f *Filter) matches(r *record) bool {
+	if f.User != "" && f.User != r.user && f.User != r.account {
+		return false
+	}
+	return !f.From.IsValid() || f.From.Contains(r.peer)
+}
