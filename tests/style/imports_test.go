@@ -9,8 +9,9 @@ import (
 // imports are what each package below pkg may import of this module: DESIGN.md.
 // A package that is not listed imports nothing of it.
 var imports = map[string][]string{
-	"pkg/policy": {"pkg/policy/regex"},
-	"pkg/rexec":  {"pkg/rexec/wire"},
+	"pkg/policy":        {"pkg/policy/regex"},
+	"pkg/rexec":         {"pkg/rexec/wire"},
+	"pkg/report/render": {"pkg/report"},
 	"pkg/rexecd": {
 		"pkg/audit", "pkg/inetd", "pkg/login", "pkg/passwd", "pkg/penalty", "pkg/places", "pkg/policy",
 		"pkg/rexec/wire", "pkg/session", "pkg/settings",
