@@ -23,6 +23,10 @@ const usage = `usage: rexecd -install | -remove             starts or ends the s
                                              lists the sources that failed lately, or clears them
        rexecd -explain [-config file] user address[,address] command
                                              what the rules make of a request
+       rexecd -report [-since time] [-until time] [-user name] [-from network]
+              [-file log ...] [-sort column] [-rows n]
+              [-json | -html file | -openmetrics] [-output file]
+                                             who uses the service, by its log
        rexecd -version
 
   -m            shut a connection down when its command itself ends
@@ -36,12 +40,13 @@ A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
 // options are the flags.
 type options struct {
 	install, remove, check, debug, penalties, explain, version, help bool
-	effective, json                                                  bool // with -check
+	effective, json                                                  bool // with -check; json with -report, too
 	standby                                                          int
 	listen                                                           string
 	max, perSource                                                   int
 	closeOnExit, noKeepAlive, noRoot                                 bool
 	config                                                           string
+	report                                                           reportOptions
 	args                                                             []string // after -penalties and -explain
 }
 
@@ -63,6 +68,7 @@ var verbs = []struct {
 	{"check", append([]string{"config"}, ofCheck...)},
 	{"penalties", []string{"config"}},
 	{"explain", []string{"config"}},
+	{"report", append([]string{"json"}, ofReport...)},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
 	{"", served},
@@ -92,6 +98,7 @@ func parseFlags(args []string) (options, error) {
 		f.Bool(name, false, "") // as in.rexecd takes them
 	}
 	f.StringVar(&o.config, "config", "", "")
+	o.report.define(f)
 	err := f.Parse(args)
 	given := map[string]bool{}
 	f.Visit(func(g *flag.Flag) { given[g.Name] = g.Value.String() != "false" })
@@ -114,6 +121,9 @@ func parseFlags(args []string) (options, error) {
 	if o.penalties || o.explain {
 		o.args = f.Args()
 	}
+	if !o.report.asked {
+		o.report = reportOptions{} // without its defaults
+	}
 	return o, contradiction(given)
 }
 
@@ -133,8 +143,12 @@ func contradiction(given map[string]bool) error {
 		switch {
 		case others == nil:
 			return nil
+		case verb.name == "" && others[0] == "-json":
+			return fmt.Errorf("%s: only with -check or -report", others[0])
 		case verb.name == "" && slices.Contains(ofCheck, others[0][1:]):
 			return fmt.Errorf("%s: only with -check", others[0])
+		case verb.name == "" && slices.Contains(ofReport, others[0][1:]):
+			return fmt.Errorf("%s: only with -report", others[0])
 		case verb.name == "":
 			return fmt.Errorf("%s: only with -standby or -debug", strings.Join(others, " and "))
 		}
@@ -146,7 +160,7 @@ func contradiction(given map[string]bool) error {
 // verb reports whether something is asked for that is not serving the connection
 // on descriptor 0: -debug alone only says where to log, as -listen does not.
 func (o options) verb() bool {
-	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.explain || o.listen != ""
+	return o.help || o.version || o.install || o.remove || o.check || o.penalties || o.explain || o.report.asked || o.listen != ""
 }
 
 // handlerArgs are the arguments of a process that serves one connection.

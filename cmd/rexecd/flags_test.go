@@ -75,7 +75,7 @@ func TestFlagsThatContradictEachOtherAreBothNamed(t *testing.T) {
 		{"-remove -listen :512 -max 3", "-remove does not go with -listen, -max"},
 		{"-check -version", "-version does not go with -check"},
 		{"-effective", "-effective: only with -check"},
-		{"-json -config /x", "-json: only with -check"},
+		{"-json -config /x", "-json: only with -check or -report"},
 		{"-penalties -json", "-penalties does not go with -json"},
 		{"-listen :512", "-listen: only with -standby or -debug"},
 		{"-m -max 3 -max-per-source 0", "-max and -max-per-source: only with -standby or -debug"},

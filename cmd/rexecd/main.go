@@ -75,6 +75,8 @@ func run(o options, messages io.Writer) error {
 		return effective(os.Stdout, o)
 	case o.explain:
 		return explain(o)
+	case o.report.asked:
+		return makeReport(os.Stdout, o)
 	case o.check:
 		os.Exit(check(os.Stdout, o))
 	case o.debug || o.standby > 0:

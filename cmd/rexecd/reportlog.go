@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"rexecd/pkg/report"
+)
+
+// A logReader gives logs to a tally, one after the other.
+type logReader struct {
+	tally    *report.Tally
+	now      time.Time
+	until    time.Time
+	cursor   string // of the last entry of the journal that is counted already
+	verified bool   // the journal alone was read
+	files    []string
+	progress *progress
+}
+
+// errInterrupted is that somebody has pressed Ctrl-C.
+var errInterrupted = errors.New("interrupted")
+
+// names says which logs were read.
+func (l *logReader) names() string {
+	switch n := len(l.files); {
+	case n == 0:
+		return "the journal"
+	case n > 3:
+		return fmt.Sprintf("%s and %d files more", l.files[0], n-1)
+	}
+	return strings.Join(l.files, ", ")
+}
+
+// read reads the files that the patterns name, or the journal.
+func (l *logReader) read(patterns []string) error {
+	var files []string
+	for _, p := range patterns {
+		found, err := filepath.Glob(p)
+		switch {
+		case p == "-" || err == nil && len(found) == 0:
+			found = []string{p} // the error is that of opening it
+		case err != nil:
+			return fmt.Errorf("-file %q: %w", p, err)
+		}
+		files = append(files, found...)
+	}
+	l.progress = startProgress(l.now, files)
+	defer l.progress.end()
+	l.verified, l.files = true, files
+	if patterns == nil {
+		return l.readJournal()
+	}
+	for _, name := range files {
+		if err := l.readFile(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *logReader) readFile(name string) error {
+	f := os.Stdin
+	newest := l.now
+	if name != "-" {
+		st, err := os.Stat(name)
+		switch {
+		case err != nil:
+			return err
+		case st.IsDir():
+			return l.readJournal("--directory=" + name)
+		case strings.HasSuffix(name, ".journal"):
+			return l.readJournal("--file=" + name)
+		}
+		if f, err = os.Open(name); err != nil {
+			return err
+		}
+		defer f.Close()
+		if st.Mode().IsRegular() && st.ModTime().Before(newest) {
+			newest = st.ModTime()
+		}
+	}
+	l.verified = false
+	log, end, err := decompress(l.progress.count(f))
+	if err == nil {
+		err = l.tally.Read(log, newest, nil)
+		err = errors.Join(err, end())
+	}
+	if l.progress.stopped.Load() {
+		return errInterrupted
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// decompress reads a file by what it begins with, whatever its name is. end
+// reports whether the program that decompresses, if any, did all of it.
+func decompress(f io.Reader) (log io.Reader, end func() error, err error) {
+	b := bufio.NewReaderSize(f, 1<<16)
+	begin, _ := b.Peek(6)
+	none := func() error { return nil }
+	switch {
+	case bytes.HasPrefix(begin, []byte{0x1f, 0x8b}):
+		log, err = gzip.NewReader(b)
+		return log, none, err
+	case bytes.HasPrefix(begin, []byte("BZh")):
+		return bzip2.NewReader(b), none, nil
+	case bytes.HasPrefix(begin, []byte("\xfd7zXZ\x00")):
+		return start(exec.Command("xz", "--decompress", "--stdout"), b)
+	case bytes.HasPrefix(begin, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return start(exec.Command("zstd", "--decompress", "--stdout", "--quiet"), b)
+	}
+	return b, none, nil
+}
+
+// start starts a program whose output is the log. end waits for it, and returns
+// what it complained of; it must be called once the log has been read.
+func start(cmd *exec.Cmd, in io.Reader) (log io.Reader, end func() error, err error) {
+	var complaint tail
+	cmd.Stdin, cmd.Stderr = in, &complaint
+	// Ctrl-C is for this program; its end is the child's.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
+	}
+	return out, func() error {
+		out.Close()
+		err := cmd.Wait()
+		if err == nil {
+			return nil
+		}
+		return fmt.Errorf("%s: %w: %s", cmd.Args[0], err, complaint.text())
+	}, nil
+}
+
+// readJournal reads the journal of this host, or the one that an argument names.
+func (l *logReader) readJournal(where ...string) error {
+	args := append([]string{"--output=json", "--no-pager", "--output-fields=" + report.Fields, "-t", "in.rexecd", "-t", "in.rshd"}, where...)
+	switch begin := l.tally.Earliest(); {
+	case l.cursor != "":
+		args = append(args, "--after-cursor="+l.cursor)
+	case !begin.IsZero():
+		args = append(args, "--since=@"+strconv.FormatInt(begin.Unix(), 10))
+	}
+	if !l.until.IsZero() {
+		args = append(args, "--until=@"+strconv.FormatInt(l.until.Unix()+1, 10))
+	}
+	var complaint tail
+	cmd := exec.Command("journalctl", args...)
+	cmd.Stderr = &complaint
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("read the journal: %w; without systemd, name syslog's file with -file", err)
+	}
+	l.progress.onStop(func() { cmd.Process.Kill() })
+	err = l.tally.Read(out, l.now, l.progress.time)
+	if err != nil {
+		cmd.Process.Kill()
+	}
+	l.progress.onStop(nil)
+	err = errors.Join(err, cmd.Wait())
+	switch said := complaint.text(); {
+	case l.progress.stopped.Load():
+		return errInterrupted
+	case err != nil:
+		return fmt.Errorf("read the journal: journalctl: %w: %s", err, said)
+	case said != "":
+		l.progress.end()
+		fmt.Fprintf(os.Stderr, "rexecd: journalctl: %s\n", said)
+	}
+	return nil
+}
+
+// A tail keeps the beginning of what a program complains of.
+type tail struct{ bytes.Buffer }
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.Buffer.Write(b[:min(len(b), max(0, 4096-t.Len()))])
+	return len(b), nil
+}
+
+// text is one line without control characters.
+func (t *tail) text() string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(t.String(), "?"), func(r rune) bool {
+		return !strconv.IsPrint(r)
+	}), "; ")
+}
+
+// A counted reader tells the progress how far it is, and ends when it stops.
+type counted struct {
+	from    io.Reader
+	n       *atomic.Int64
+	stopped *atomic.Bool
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	if c.stopped.Load() {
+		return 0, io.EOF
+	}
+	n, err := c.from.Read(b)
+	c.n.Add(int64(n))
+	return n, err
+}
