@@ -6,7 +6,8 @@ uninstall: uninstall-server uninstall-client
 
 D    = $(DESTDIR)
 INST = install -D -m 644
-UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service
+UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service rexec-report.service rexec-report.timer
+MONITORING = grafana.json alerts.yml
 
 # Files that an administrator edits are never overwritten by `make install` on a live host: what is there stays.
 # The programs' paths in units and entries follow SBINDIR.
@@ -27,7 +28,7 @@ install-server:
 	@for b in in.rexecd rexecd; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
 	for b in in.rexecd rexecd; do install -D -m 755 build/$$b "$(D)$(SBINDIR)/$$b"; done
 	$(INST) cmd/in.rexecd/in.rexecd.8 "$(D)$(MANDIR)/man8/in.rexecd.8"
-	$(INST) cmd/rexecd/rexecd.8 "$(D)$(MANDIR)/man8/rexecd.8"
+	for page in rexecd rexecd-report; do $(INST) cmd/rexecd/$$page.8 "$(D)$(MANDIR)/man8/$$page.8"; done
 	$(INST) cmd/rexecd/rexecd.toml.5 "$(D)$(MANDIR)/man5/rexecd.toml.5"
 	for page in clients migration; do $(INST) cmd/rexecd/rexecd-$$page.7 "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	for u in $(UNITS); do \
@@ -38,6 +39,7 @@ install-server:
 		$(INST) packaging/completion/_$$p "$(D)$(ZSHDIR)/_$$p"; done
 	for f in README.md CHANGELOG.md $(wildcard SECURITY.md) LICENSE packaging/copyright packaging/inetd.conf systemd/rexec@.service.d/job.conf; do \
 		$(INST) $$f "$(D)$(DOCDIR)/rexecd/$${f##*/}"; done
+	for f in $(MONITORING); do $(INST) packaging/monitoring/$$f "$(D)$(DOCDIR)/rexecd/$$f"; done
 	$(job_pam) packaging/pam.d/$(PAMFAMILY) | $(INST) /dev/stdin "$(D)$(DOCDIR)/rexecd/job.pam"
 	$(call install_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call install_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)
@@ -65,10 +67,11 @@ endef
 
 # On a live host the service ends first: units without a program would go on listening.
 uninstall-server:
-	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove; fi)
+	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove; \
+		if [ -d /run/systemd/system ]; then systemctl disable --now rexec-report.timer 2>/dev/null || :; fi; fi)
 	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
 	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
-	rm -f "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
+	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
 	for page in clients migration; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
