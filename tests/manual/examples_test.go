@@ -40,6 +40,7 @@ var kinds = map[string]func(*testing.T, Example){
 	"wireguard":  readByWireGuard,
 	"rsyslog":    readByRsyslog,
 	"shell":      runCommands,
+	"report":     reportOnLogs,
 	"cron":       runCronLine,
 	"bashrc":     keepBashQuiet,
 	"c":          compileAndRun,

@@ -35,7 +35,7 @@ func TestTheManualsCommandsForSystemdRun(t *testing.T) {
 			tried++
 			t.Run(e.String(), func(t *testing.T) {
 				t.Cleanup(func() {
-					lab.Run(t, "systemctl", "disable", "--now", "--quiet", "rexec.socket", "rexec-standby.socket")
+					lab.Run(t, "systemctl", "disable", "--now", "--quiet", "rexec.socket", "rexec-standby.socket", "rexec-report.timer")
 				})
 				for _, line := range e.Lines {
 					cmd := exec.Command("bash", "-c", line)
