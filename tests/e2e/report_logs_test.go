@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -202,5 +203,74 @@ func TestAlertsAndDashboardUseMetricsThatThereAre(t *testing.T) {
 				t.Errorf("%s: there is no metric %s", file, name)
 			}
 		}
+	}
+}
+
+// A terminal shows how far a long reading is, and nothing of that is left behind.
+func TestALongReadingShowsItsProgress(t *testing.T) {
+	t.Parallel()
+	typescript := filepath.Join(openDir(t), "typescript")
+	done := typescript + ".done"
+	old := strings.Replace(entry(1), `_TIMESTAMP":"1`, `_TIMESTAMP":"1600000000000000","x":"1`, 1)
+	cmd := journalctl(t, "for entry in '"+old+"' '"+entry(2)+"'; do i=0; while [ $i -lt 4500 ]; do echo \"$entry\"; i=$((i+1)); done; done; "+
+		"until [ -e "+done+" ]; do sleep .05; done")
+	cmd.Args = []string{"script", "-qfec", "stty cols 80; " + strings.Join(cmd.Args, " "), typescript}
+	script, err := exec.LookPath("script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path = script
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	lab.Eventually(t, "the bar", func() bool { return strings.Contains(read(typescript), "#] 100%\x1b[K") })
+	if err := os.WriteFile(done, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, read(typescript))
+	}
+	if _, after, _ := strings.Cut(read(typescript), "\r\x1b[Krexec on "); !strings.Contains(after, "9,000 sessions") || strings.Contains(after, "#]") {
+		t.Errorf("the bar was not taken away: %q", read(typescript))
+	}
+}
+
+// A year of records, in a hundredth of the memory that they have. The time is README's.
+func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
+	t.Parallel()
+	const lines = 1_000_000
+	cmd := exec.Command(lab.Rexecd(t), "-report", "-rows", "3", "-file", "-")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(in)
+	now := time.Now()
+	for i := range lines {
+		stamp := now.Add(time.Duration(i-lines) * 30 * time.Second).Format("2006-01-02T15:04:05Z07:00")
+		if i%2 == 0 {
+			fmt.Fprintf(w, "%s host in.rexecd[1]: Accepted password for user%d from 192.0.2.%d port 1: command \"job %d\"\n", stamp, i%17, i%29, i%5000)
+		} else {
+			fmt.Fprintf(w, "%s host in.rexecd[1]: Failed password for invalid user u%d from 2001:db8::%x:%x port 1: no\n", stamp, i, i>>16, i&0xffff)
+		}
+	}
+	w.Flush()
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	t.Logf("%d KB, %v of CPU", usage.Maxrss, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+	if !strings.Contains(out.String(), "500,000 sessions") || !strings.Contains(out.String(), "500,000 failed") {
+		t.Errorf("%.400s", out.String())
+	}
+	if usage.Maxrss > 100<<10 {
+		t.Errorf("it took %d KB", usage.Maxrss)
 	}
 }

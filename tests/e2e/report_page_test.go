@@ -46,6 +46,9 @@ func page(t testing.TB, text string) (path string) {
 	if out, stderr, status := report(t, text, "-html", path); status != 0 || out+stderr != "" {
 		t.Fatalf("status %d: %s%s", status, out, stderr)
 	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("who runs what can be read by others: %v, %v", st, err)
+	}
 	return path
 }
 
@@ -109,8 +112,7 @@ func TestHostileNamesBreakNoPage(t *testing.T) {
 	}
 }
 
-// What the page looks like: its colours, by light and by dark, and that nothing is as wide as to be
-// cut off on paper.
+// What the page looks like: its colours, by light and by dark, and that it can be printed.
 func TestABrowserPaintsThePage(t *testing.T) {
 	t.Parallel()
 	path := page(t, aWeek())
