@@ -154,7 +154,7 @@ func start(cmd *exec.Cmd, in io.Reader) (log io.Reader, end func() error, err er
 
 // readJournal reads the journal of this host, or the one that an argument names.
 func (l *logReader) readJournal(where ...string) error {
-	args := append([]string{"--output=json", "--no-pager", "--output-fields=" + report.Fields, "-t", "in.rexecd", "-t", "in.rshd"}, where...)
+	args := append([]string{"--output=export", "--no-pager", "--output-fields=" + report.Fields, "-t", "in.rexecd", "-t", "in.rshd"}, where...)
 	switch begin := l.tally.Earliest(); {
 	case l.cursor != "":
 		args = append(args, "--after-cursor="+l.cursor)

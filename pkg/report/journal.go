@@ -10,7 +10,7 @@ import (
 )
 
 // Fields are the journal's that are read: what journalctl is asked for with
-// --output-fields.
+// --output-fields, besides the cursor and the time.
 const Fields = "MESSAGE,REXEC_OUTCOME,REXEC_USER,REXEC_ACCOUNT,REXEC_PEER,REXEC_COMMAND,REXEC_DURATION_USEC,REXEC_STATUS," +
 	"REXEC_CPU_USEC,REXEC_PEAK_BYTES,SYSLOG_IDENTIFIER,_UID,_EXE,_TRANSPORT"
 
@@ -32,6 +32,44 @@ type entry struct {
 	UID        value `json:"_UID"`
 	Exe        value `json:"_EXE"`
 	Transport  value `json:"_TRANSPORT"`
+}
+
+// set sets the field of a name.
+func (e *entry) set(name string, v value) {
+	switch name {
+	case "__CURSOR":
+		e.Cursor = v
+	case "__REALTIME_TIMESTAMP":
+		e.Time = v
+	case "MESSAGE":
+		e.Message = v
+	case "REXEC_OUTCOME":
+		e.Outcome = v
+	case "REXEC_USER":
+		e.User = v
+	case "REXEC_ACCOUNT":
+		e.Account = v
+	case "REXEC_PEER":
+		e.Peer = v
+	case "REXEC_COMMAND":
+		e.Command = v
+	case "REXEC_DURATION_USEC":
+		e.Duration = v
+	case "REXEC_STATUS":
+		e.Status = v
+	case "REXEC_CPU_USEC":
+		e.CPU = v
+	case "REXEC_PEAK_BYTES":
+		e.Peak = v
+	case "SYSLOG_IDENTIFIER":
+		e.Identifier = v
+	case "_UID":
+		e.UID = v
+	case "_EXE":
+		e.Exe = v
+	case "_TRANSPORT":
+		e.Transport = v
+	}
 }
 
 // A value is one field. journalctl writes text as a string, other bytes as an

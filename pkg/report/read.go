@@ -18,13 +18,17 @@ const longest = 1 << 20
 // often is after how many lines the progress is told.
 const often = 1 << 12
 
-// Read adds up what a log says, until its end. Each line is an entry of
-// journalctl -o json or a line that syslogd wrote; newest is a time after which the
+// Read adds up what a log says, until its end. It is the output of journalctl -o
+// export, or each line is an entry of journalctl -o json or one that syslogd wrote;
+// newest is a time after which the
 // log has no line, by which years are found that a line does not give. progress, if
 // not nil, is called now and then with the time of the latest record. An error is
 // one of reading; a line that cannot be read is counted.
 func (t *Tally) Read(log io.Reader, newest time.Time, progress func(time.Time)) error {
 	lines := bufio.NewReaderSize(log, 1<<16)
+	if begin, _ := lines.Peek(len(exportBegin)); string(begin) == exportBegin {
+		return t.readExport(lines, progress)
+	}
 	var buf []byte
 	for n := 1; ; n++ {
 		line, whole, err := readLine(lines, buf[:0])
@@ -72,24 +76,36 @@ func (t *Tally) addLine(line []byte, whole bool, newest time.Time) {
 			t.unreadable++
 			return
 		}
-		if e.Cursor != "" {
-			t.cursor = string(e.Cursor)
-		}
-		if !isServer(string(e.Identifier)) {
-			return
-		}
-		decision, ok = e.record(&r)
-		if decision && ok && !e.servers() {
-			if t.inSpan(r.at) {
-				t.forged++
-			}
-			return
-		}
+		t.addEntry(&e)
+		return
 	}
+	t.addRecord(&r, decision, ok)
+}
+
+// addEntry adds an entry of the journal.
+func (t *Tally) addEntry(e *entry) {
+	if e.Cursor != "" {
+		t.cursor = string(e.Cursor)
+	}
+	if !isServer(string(e.Identifier)) {
+		return
+	}
+	var r record
+	decision, ok := e.record(&r)
+	if decision && ok && !e.servers() {
+		if t.inSpan(r.at) {
+			t.forged++
+		}
+		return
+	}
+	t.addRecord(&r, decision, ok)
+}
+
+func (t *Tally) addRecord(r *record, decision, ok bool) {
 	switch {
 	case decision && !ok:
 		t.unreadable++
 	case decision:
-		t.add(&r)
+		t.add(r)
 	}
 }

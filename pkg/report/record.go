@@ -1,5 +1,5 @@
-// Package report reads the server's records, from journalctl's JSON or from lines
-// of syslog, and adds them up: who uses the service, from where, for what, and
+// Package report reads the server's records, from journalctl or from lines of
+// syslog, and adds them up: who uses the service, from where, for what, and
 // who fails to.
 //
 // It streams: what it keeps is bounded, however long the log is and whatever

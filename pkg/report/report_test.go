@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,7 +16,7 @@ var at = time.Date(2026, time.March, 5, 12, 0, 0, 0, time.Local)
 func read(t testing.TB, f Filter, text string) *Report {
 	t.Helper()
 	tally := New(f, at)
-	if err := tally.Read(strings.NewReader(text), at, nil); err != nil {
+	if err := tally.Read(strings.NewReader(text), at, nil); err != nil && !strings.HasPrefix(text, exportBegin) {
 		t.Fatal(err)
 	}
 	return tally.Report("sessions")
@@ -177,6 +178,37 @@ func TestOnlyTheServersOwnEntriesCount(t *testing.T) {
 	}
 }
 
+// The same entries in the Journal Export Format, whose fields may hold any bytes.
+func TestExportedEntries(t *testing.T) {
+	text := func(name, v string) string { return name + "=" + v + "\n" }
+	bytes := func(name, v string) string {
+		return name + "\n" + string(binary.LittleEndian.AppendUint64(nil, uint64(len(v)))) + v + "\n"
+	}
+	entry := func(user string) string {
+		return text("__CURSOR", "s=1") + text("__REALTIME_TIMESTAMP", "1772600000000000") + text("SYSLOG_IDENTIFIER", "in.rexecd") +
+			text("_TRANSPORT", "journal") + text("_UID", "0") + text("REXEC_OUTCOME", "accepted") + text("REXEC_PEER", "192.0.2.7") + user
+	}
+	hostile := "a\n\n_UID=1\nREXEC_PEER=192.0.2.99\n\xff"
+	log := entry(text("REXEC_USER", "a=b")) + "\n" + entry(bytes("REXEC_USER", hostile)) + "\n" +
+		entry(bytes("REXEC_COMMAND", strings.Repeat("c", 3<<20))+text("_EXE", "/usr/bin/logger")) + "\n"
+	r := read(t, Filter{}, log)
+	if r.Totals.Sessions != 2 || r.Forged != 1 || r.Lines != 3 || len(r.Pairs) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	for i, want := range []string{"a=b", hostile} {
+		if !slices.ContainsFunc(r.Pairs, func(p Pair) bool { return p.User == want && p.Source == "192.0.2.7" }) {
+			t.Errorf("%d: no user %q in %+v", i, want, r.Pairs)
+		}
+	}
+	for cut := range entry(bytes("REXEC_USER", "a\nb")) {
+		if r := New(Filter{}, at); r.Read(strings.NewReader(entry(bytes("REXEC_USER", "a\nb"))[:cut]), at, nil) == nil {
+			if n := r.Report("sessions").Totals.Sessions; n != 0 {
+				t.Errorf("cut off at %d it counts", cut)
+			}
+		}
+	}
+}
+
 func TestTheSpanBeforeIsComparedWith(t *testing.T) {
 	var text strings.Builder
 	add := func(day int, user string) {
@@ -223,6 +255,7 @@ func TestPairsAreSortedByEveryColumn(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add("Mar  4 10:00:00" + line)
 	f.Add(journal(""))
+	f.Add("__CURSOR=x\nREXEC_OUTCOME=failed\nREXEC_USER\n\x01\x00\x00\x00\x00\x00\x00\x00a\n\n")
 	f.Add(`2026-03-04T10:00:00Z h in.rexecd[1]: Session closed for a from ::1 port 1: exit status 0 after 1.3s, cpu 0.9s, 34 MB`)
 	f.Fuzz(func(t *testing.T, text string) {
 		r := read(t, Filter{}, text)
