@@ -86,7 +86,7 @@ func parseTail(text string, r *record) {
 			}
 			text = after
 		case word == "command" && r.kind == accepted:
-			r.command, text = cutQuoted(rest)
+			r.command, _ = cutQuoted(rest)
 			return
 		case r.kind == closed:
 			parseEnd(text, r)
