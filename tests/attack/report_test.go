@@ -3,6 +3,7 @@ package attack
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,9 @@ func TestTheReportOfAnAttackIsWhatTheAttackDid(t *testing.T) {
 	expired := newUser(t, lab.User{})
 	lab.Run(t, "chage", "-E", "1", expired.Name)
 	s := serve(t, lab.Handler{Settings: "log_command = true\n" + harsh, Address: "192.0.2.1"})
+	for _, source := range []string{"192.0.2.91", "192.0.2.93"} {
+		penalties(t, "clear", source) // of an earlier run
+	}
 	const commands, guesses, denials = 3, 2, 2
 	for range commands {
 		ask(t, "192.0.2.90", s.Addr, request(u, "echo '<b>'"))
@@ -34,6 +38,7 @@ func TestTheReportOfAnAttackIsWhatTheAttackDid(t *testing.T) {
 	ask(t, "192.0.2.92", s.Addr, request(expired, "id"))
 	c := from(t, "192.0.2.93", s.Addr)
 	c.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+	io.ReadAll(c) // until the server has decided
 	c.Close()
 	allGone(t, s)
 	want := map[string]string{
