@@ -111,6 +111,9 @@ func (e *Event) Message() string {
 		}
 		return "Failed password for " + user + from + e.because()
 	case Refused:
+		if user == "connection" { // as a bare word it is of no user: see Penalised
+			user = strconv.Quote(user)
+		}
 		return "Refused " + user + from + e.because()
 	case Closed:
 		return "Session closed for " + user + from + ": " + e.status() + " after " + seconds(e.Duration) + e.used() + e.because()

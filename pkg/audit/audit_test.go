@@ -59,6 +59,8 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		{Event{Kind: InternalError, Reason: errors.New("x")}, "Internal error: x"},
 		{Event{Kind: Trace, Peer: peer4, Duration: 1349 * time.Millisecond, Reason: errors.New("x\ny")}, "Trace from 192.0.2.7 port 40112: 1.349s: x?y"},
 		{Event{Kind: Penalised, Peer: peer4, Reason: errors.New("x")}, "Refused connection from 192.0.2.7 port 40112: x"},
+		{Event{Kind: Refused, User: "connection", Peer: peer4, Reason: errors.New("x")}, `Refused "connection" from 192.0.2.7 port 40112: x`},
+		{Event{Kind: Failed, User: "connection", Peer: peer4, Reason: errors.New("x")}, "Failed password for connection from 192.0.2.7 port 40112: x"},
 	} {
 		if got := tt.event.Message(); got != tt.want {
 			t.Errorf("Message of %+v =\n%s\nwant\n%s", tt.event, got, tt.want)

@@ -65,6 +65,7 @@ func TestMessages(t *testing.T) {
 		"Failed password for B from 192.0.2.7 port 1: account b: PAM: no":                        {kind: failed, user: "B", account: "b", peer: peer},
 		"Refused alice from 192.0.2.7 port 1: no: such; answered as a failed login":              {kind: refused, user: "alice", peer: peer},
 		"Refused connection from 192.0.2.7 port 1: penalty of 192.0.2.7/32 for authfail":         {kind: penalised, peer: peer},
+		`Refused "connection" from 192.0.2.7 port 1: no`:                                         {kind: refused, user: "connection", peer: peer},
 		"Protocol error from 192.0.2.7 port 1: x":                                                {kind: protocolError, peer: peer},
 		"Configuration error: rexecd.toml:1:1: x":                                                {kind: configError},
 		"Internal error from 192.0.2.7 port 1: x":                                                {kind: internalError, peer: peer},
