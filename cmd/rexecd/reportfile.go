@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"rexecd/pkg/report/render"
 )
@@ -34,8 +35,8 @@ func replaceFile(out *os.File, name string, mode os.FileMode, write func(io.Writ
 	if name == "" || name == "-" {
 		return write(out)
 	}
-	if st, err := os.Stat(name); err == nil && !st.Mode().IsRegular() { // /dev/null, a pipe
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if isOpenElsewhere(name) {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 		if err != nil {
 			return err
 		}
@@ -64,4 +65,14 @@ func replaceFile(out *os.File, name string, mode os.FileMode, write func(io.Writ
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// isOpenElsewhere reports whether a name is that of something to write to and not
+// to replace: /dev/null, a pipe, or, through /dev/stdout, what the shell has opened.
+func isOpenElsewhere(name string) bool {
+	if st, err := os.Stat(name); err != nil || !st.Mode().IsRegular() {
+		return err == nil
+	}
+	target, err := os.Readlink(name)
+	return err == nil && strings.HasPrefix(target, "/proc/")
 }
