@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -101,4 +102,43 @@ func TestMedian(t *testing.T) {
 	if s.median() != 0 {
 		t.Errorf("median of nothing is %v", s.median())
 	}
+}
+
+// Lines may be long, and names be most of them: neither may be kept.
+func TestLongLinesAndNamesAreNotKept(t *testing.T) {
+	const lines, size = 100, 200_000
+	long := strings.Repeat("x", size)
+	for _, form := range []string{
+		"Mar  4 10:00:00 h in.rexecd[1]: Failed password for u%d from 192.0.2.7 port 1: %s\n",
+		"Mar  4 10:00:00 h in.rexecd[1]: Failed password for %d%s from 192.0.2.7 port 1\n",
+		"Mar  4 10:00:00 h in.rexecd[1]: Accepted password for a from 192.0.2.7 port 1: account %d%s\n",
+		"Mar  4 10:00:00 h in.rexecd[1]: Accepted password for a from 192.0.2.7 port 1: command \"%d\": %s\n",
+		"Mar  4 10:00:00 h in.rexecd[1]: Refused connection from fe80::1%%%d%s port 1: x\n",
+		`{"__REALTIME_TIMESTAMP":"1772000000000000","SYSLOG_IDENTIFIER":"in.rexecd","_UID":"0","_TRANSPORT":"journal",` +
+			`"REXEC_OUTCOME":"failed","REXEC_USER":"%d%s"}` + "\n",
+	} {
+		tally := New(Filter{}, at)
+		before := inUse()
+		for n := range lines {
+			if err := tally.Read(strings.NewReader(fmt.Sprintf(form, n, long)), at, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := inUse() - before
+		if r := tally.Report("sessions"); r.Lines != lines || r.Unreadable+r.Totals.Sessions+r.Totals.Failed+r.Totals.Refused != lines {
+			t.Errorf("%s: %+v", form, r.Totals)
+		}
+		if kept > lines*size/4 {
+			t.Errorf("%s: %d bytes are kept of %d", form, kept, lines*size)
+		}
+	}
+}
+
+// inUse is how much memory has an owner.
+func inUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -8,6 +8,7 @@ package report
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -54,6 +55,26 @@ func (r *record) name() string {
 		return r.account
 	}
 	return r.user
+}
+
+const (
+	maxNameText    = 256 // bytes; the server logs no more of a name
+	maxCommandText = 160
+	maxZone        = 15 // an interface's name
+)
+
+// bound cuts the record's texts and copies them: as parts of a line, which may have
+// a megabyte, they would keep all of it.
+func (r *record) bound() {
+	r.user = strings.Clone(r.user[:min(len(r.user), maxNameText)])
+	r.account = strings.Clone(r.account[:min(len(r.account), maxNameText)])
+	if len(r.command) > maxCommandText {
+		r.command = r.command[:maxCommandText] + "…"
+	}
+	r.command = strings.Clone(r.command)
+	if zone := r.peer.Zone(); len(zone) > maxZone {
+		r.peer = r.peer.WithZone(zone[:maxZone])
+	}
 }
 
 // A Filter chooses records. Zero fields choose all.

@@ -47,6 +47,7 @@ func (t *Tally) add(r *record) {
 	if !t.filter.matches(r) {
 		return
 	}
+	r.bound()
 	for range max(r.times, 1) {
 		s.add(r)
 	}
@@ -127,7 +128,6 @@ const (
 	maxNames        = 4000 // sources; users
 	maxCommands     = 1000
 	maxPairCommands = 4
-	maxCommandText  = 160 // bytes of a command
 	maxHours        = 24 * 366 * 12
 )
 
@@ -224,13 +224,9 @@ func (s *span) addPair(r *record) {
 		}
 	}
 	if r.kind == accepted && r.command != "" {
-		command := r.command
-		if len(command) > maxCommandText {
-			command = command[:maxCommandText] + "…"
-		}
-		n, _ := p.commands.get(command)
+		n, _ := p.commands.get(r.command)
 		*n++
-		n, _ = s.commands.get(command)
+		n, _ = s.commands.get(r.command)
 		*n++
 	}
 }
