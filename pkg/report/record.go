@@ -98,10 +98,11 @@ func (f *Filter) before(now time.Time) time.Time {
 	return f.Since.Add(-end.Sub(f.Since))
 }
 
-// matches reports whether the record is about the chosen user and network.
+// matches reports whether the record is about the chosen user and network. The zone
+// of a link-local address is in no network, as in the settings.
 func (f *Filter) matches(r *record) bool {
 	if f.User != "" && f.User != r.user && f.User != r.account {
 		return false
 	}
-	return !f.From.IsValid() || f.From.Contains(r.peer)
+	return !f.From.IsValid() || f.From.Contains(r.peer.WithZone(""))
 }

@@ -267,3 +267,12 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestNetworksHaveNoZones(t *testing.T) {
+	log := "Mar  4 10:00:00 h in.rexecd[1]: Accepted password for a from fe80::1%eth0 port 5\n"
+	for from, want := range map[string]int{"fe80::/10": 1, "fe80::1/128": 1, "fe80::2/128": 0, "0.0.0.0/0": 0} {
+		if r := read(t, Filter{From: netip.MustParsePrefix(from)}, log); r.Totals.Sessions != want {
+			t.Errorf("-from %s: %d sessions; want %d", from, r.Totals.Sessions, want)
+		}
+	}
+}
