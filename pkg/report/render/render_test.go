@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +114,23 @@ func TestBarsCoverTheTimeWhateverItIs(t *testing.T) {
 		if sum != 5 {
 			t.Errorf("%d days: the bars are %d", days, sum)
 		}
+	}
+}
+
+// Terminals obey C1 characters and marks of direction, which JSON permits.
+func TestJSONHasNothingThatTerminalsObey(t *testing.T) {
+	const hostile = "a\x7f\u009b2J\u202eb\ufeff\U000e0041日\n\x1b\\"
+	var b bytes.Buffer
+	if err := JSON(&b, &report.Report{User: hostile}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range b.String() {
+		if r != '\n' && !strconv.IsPrint(r) {
+			t.Errorf("the object has the character %U", r)
+		}
+	}
+	var got report.Report
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil || got.User != hostile {
+		t.Errorf("it says %q, %v", got.User, err)
 	}
 }

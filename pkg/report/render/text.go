@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -10,13 +9,6 @@ import (
 
 	"rexecd/pkg/report"
 )
-
-// JSON prints the report as one object.
-func JSON(w io.Writer, r *report.Report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
 
 // Text prints the report for people. Lines fit a terminal of a width in columns, 0
 // being one without an end; tables have at most rows rows, 0 being all.
