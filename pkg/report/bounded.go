@@ -123,7 +123,7 @@ func middle(step int) time.Duration {
 
 func (s *spread) add(d time.Duration) {
 	s.n++
-	s.sum += d
+	s.sum = sum(s.sum, d)
 	s.max = max(s.max, d)
 	if s.steps == nil && len(s.exact) < fewTimes {
 		s.exact = append(s.exact, d)
@@ -139,6 +139,14 @@ func (s *spread) add(d time.Duration) {
 	s.steps[step(d)]++
 }
 
+// sum is that of two times, or the longest that there is: a forged line has any time.
+func sum(a, b time.Duration) time.Duration {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
 // median is exact for up to fewTimes times, otherwise within 5 %.
 func (s *spread) median() time.Duration {
 	if s.steps == nil {
@@ -146,7 +154,7 @@ func (s *spread) median() time.Duration {
 			return 0
 		}
 		sorted := slices.Sorted(slices.Values(s.exact))
-		return (sorted[(s.n-1)/2] + sorted[s.n/2]) / 2
+		return sum(sorted[(s.n-1)/2], sorted[s.n/2]) / 2
 	}
 	rest := s.n / 2
 	for i, n := range s.steps {

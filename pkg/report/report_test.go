@@ -276,3 +276,11 @@ func TestNetworksHaveNoZones(t *testing.T) {
 		}
 	}
 }
+
+func TestTimesThatAreForgedNeverAddUpToLessThanNone(t *testing.T) {
+	const log = "Mar  4 10:00:00 h in.rexecd[1]: Session closed for a from 192.0.2.7 port 1: exit status 0 after 900000000.0s, cpu 900000000.0s\n"
+	r := read(t, Filter{}, strings.Repeat(log, 40))
+	if r.Totals.CPU < 9e9 || r.Totals.Ran < 9e9 || r.Pairs[0].CPU < 9e9 {
+		t.Errorf("%+v", r.Totals)
+	}
+}

@@ -184,7 +184,7 @@ func (s *span) add(r *record) {
 	case penalised:
 		s.penalised++
 	case closed:
-		s.cpu += r.cpu
+		s.cpu = sum(s.cpu, r.cpu)
 		s.peak = max(s.peak, r.peak)
 		if r.timed {
 			s.runs.add(r.ran)
@@ -217,7 +217,7 @@ func (s *span) addPair(r *record) {
 	}
 	p.note(r)
 	if r.kind == closed {
-		p.cpu += r.cpu
+		p.cpu = sum(p.cpu, r.cpu)
 		p.peak = max(p.peak, r.peak)
 		if r.timed {
 			p.runs.add(r.ran)
