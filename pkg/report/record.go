@@ -95,7 +95,10 @@ func (f *Filter) before(now time.Time) time.Time {
 	if end.IsZero() || end.After(now) {
 		end = now
 	}
-	return f.Since.Add(-end.Sub(f.Since))
+	if begin := f.Since.Add(-end.Sub(f.Since)); begin.Unix() > 0 {
+		return begin
+	}
+	return time.Unix(0, 0) // journalctl knows no earlier time
 }
 
 // matches reports whether the record is about the chosen user and network. The zone

@@ -284,3 +284,9 @@ func TestTimesThatAreForgedNeverAddUpToLessThanNone(t *testing.T) {
 		t.Errorf("%+v", r.Totals)
 	}
 }
+
+func TestTheSpanBeforeBeginsWhereJournalctlCan(t *testing.T) {
+	if begin := New(Filter{Since: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)}, at).Earliest(); begin.Unix() != 0 {
+		t.Errorf("it begins at %v", begin)
+	}
+}
