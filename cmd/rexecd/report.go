@@ -113,7 +113,8 @@ func makeReport(out *os.File, o options) error {
 		}
 	}
 	tally := report.New(filter, now)
-	logs := &logReader{tally: tally, now: now, until: filter.Until, cursor: metrics.Cursor}
+	tally.After(metrics.Cursor)
+	logs := &logReader{tally: tally, now: now}
 	err = logs.read(o.report.files)
 	r := tally.Report(o.report.order)
 	r.Made, r.Log, r.Verified = now, logs.names(), logs.verified
@@ -126,12 +127,8 @@ func makeReport(out *os.File, o options) error {
 			return err
 		}
 	}
-	cursor := tally.Cursor()
-	if cursor == "" {
-		cursor = metrics.Cursor
-	}
 	return errors.Join(err, o.report.print(out, o.json, r, func(w io.Writer) error {
-		return metrics.WriteMetrics(w, r, cursor)
+		return metrics.WriteMetrics(w, r, tally.Cursor())
 	}))
 }
 

@@ -24,9 +24,7 @@ import (
 type logReader struct {
 	tally    *report.Tally
 	now      time.Time
-	until    time.Time
-	cursor   string // of the last entry of the journal that is counted already
-	verified bool   // the journal alone was read
+	verified bool // the journal alone was read
 	files    []string
 	progress *progress
 }
@@ -155,14 +153,13 @@ func start(cmd *exec.Cmd, in io.Reader) (log io.Reader, end func() error, err er
 // readJournal reads the journal of this host, or the one that an argument names.
 func (l *logReader) readJournal(where ...string) error {
 	args := append([]string{"--output=export", "--no-pager", "--output-fields=" + report.Fields, "-t", "in.rexecd", "-t", "in.rshd"}, where...)
+	// Not --until: with it journalctl ends at the first entry that is later, which may
+	// be one of a clock that was wrong for a moment.
 	switch begin := l.tally.Earliest(); {
-	case l.cursor != "":
-		args = append(args, "--after-cursor="+l.cursor)
+	case l.tally.Cursor() != "" && where == nil:
+		args = append(args, "--cursor="+l.tally.Cursor())
 	case !begin.IsZero():
 		args = append(args, "--since=@"+strconv.FormatInt(begin.Unix(), 10))
-	}
-	if !l.until.IsZero() {
-		args = append(args, "--until=@"+strconv.FormatInt(l.until.Unix()+1, 10))
 	}
 	var complaint tail
 	cmd := exec.Command("journalctl", args...)

@@ -85,6 +85,9 @@ func (t *Tally) addLine(line []byte, whole bool, newest time.Time) {
 // addEntry adds an entry of the journal.
 func (t *Tally) addEntry(e *entry) {
 	if e.Cursor != "" {
+		if string(e.Cursor) == t.after {
+			return
+		}
 		t.cursor = string(e.Cursor)
 	}
 	if !isServer(string(e.Identifier)) {

@@ -14,7 +14,7 @@ type Tally struct {
 
 	lines, unreadable, forged int
 	latest                    time.Time
-	cursor                    string
+	cursor, after             string
 }
 
 // New returns a tally of the records that a filter chooses, at a time now.
@@ -25,8 +25,13 @@ func New(f Filter, now time.Time) *Tally {
 // Earliest is the time from which on the tally needs records, zero for all.
 func (t *Tally) Earliest() time.Time { return t.earliest }
 
-// Cursor is the place in the journal after the last entry that was read.
+// Cursor is the place in the journal of the last entry that was read.
 func (t *Tally) Cursor() string { return t.cursor }
+
+// After leaves out the entry at a cursor, which is counted already. journalctl's
+// --after-cursor cannot be trusted with it: when the journal has lost the entry, it
+// passes over the next one instead (systemd 252).
+func (t *Tally) After(cursor string) { t.cursor, t.after = cursor, cursor }
 
 func (t *Tally) inSpan(at time.Time) bool {
 	return !at.Before(t.filter.Since) && (t.filter.Until.IsZero() || at.Before(t.filter.Until))

@@ -121,8 +121,8 @@ func TestMetricsCountOn(t *testing.T) {
 	if !strings.Contains(first, sessions+"2\n") || !strings.Contains(first, "# cursor s=1;i=b\n") {
 		t.Errorf("first:\n%s", first)
 	}
-	asked := `case $args in *"--after-cursor=s=1;i=b"*) ;; *) exit 9;; esac; `
-	metrics(asked + "echo '" + entry(12) + "'")
+	asked := `case $args in *"--cursor=s=1;i=b"*) ;; *) exit 9;; esac; `
+	metrics(asked + "echo '" + entry(11) + "'; echo '" + entry(12) + "'")
 	second := read(file)
 	if !strings.Contains(second, sessions+"3\n") || !strings.Contains(second, "i=c\n") {
 		t.Errorf("second:\n%s", second)
