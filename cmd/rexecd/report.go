@@ -105,9 +105,8 @@ func makeReport(out *os.File, o options) error {
 	if err != nil {
 		return &misuse{err}
 	}
-	metrics := &render.Metrics{}
-	carried := o.report.openmetrics && o.report.output != "" && len(o.report.files) == 0
-	if carried {
+	metrics := &carried{Metrics: &render.Metrics{Ends: true}}
+	if o.report.countsOn() {
 		if metrics, err = readMetrics(o.report.output); err != nil {
 			return err
 		}
@@ -128,7 +127,7 @@ func makeReport(out *os.File, o options) error {
 		}
 	}
 	return errors.Join(err, o.report.print(out, o.json, r, func(w io.Writer) error {
-		return metrics.WriteMetrics(w, r, tally.Cursor())
+		return errors.Join(metrics.WriteMetrics(w, r, tally.Cursor()), metrics.unchanged())
 	}))
 }
 

@@ -12,21 +12,52 @@ import (
 	"rexecd/pkg/report/render"
 )
 
+// countsOn reports whether metrics go on from those in the output: of the journal
+// alone, into a file that is replaced.
+func (o *reportOptions) countsOn() bool {
+	return o.openmetrics && o.output != "" && o.output != "-" && len(o.files) == 0 && !isOpenElsewhere(o.output)
+}
+
+// carried are metrics that go on from those in a file.
+type carried struct {
+	*render.Metrics
+	name string
+	file fs.FileInfo // nil: there was none
+}
+
 // readMetrics reads the metrics that are to be counted on from, if there are any.
-func readMetrics(name string) (*render.Metrics, error) {
+func readMetrics(name string) (*carried, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &render.Metrics{}, nil
+		return &carried{Metrics: &render.Metrics{}, name: name}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	m, err := render.ReadMetrics(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, nil
+	return &carried{m, name, st}, nil
+}
+
+// unchanged finds that another run has replaced the file meanwhile. It may have read
+// more of the journal, and counters must not fall. A lock would be one that every
+// reader of the file can hold.
+func (c *carried) unchanged() error {
+	if c.name == "" {
+		return nil
+	}
+	st, err := os.Stat(c.name)
+	if c.file == nil && errors.Is(err, fs.ErrNotExist) || c.file != nil && err == nil && os.SameFile(st, c.file) {
+		return nil
+	}
+	return errors.New("another run has written it meanwhile")
 }
 
 // replaceFile writes to a file that appears when it is complete, in place of an

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,5 +39,42 @@ func TestMetricsCountTheFirstRecordOfARotatedJournal(t *testing.T) {
 	}
 	if text := read(file); !strings.Contains(text, `user="alice"} 4`+"\n") {
 		t.Errorf("four sessions are\n%s", text)
+	}
+}
+
+// Of two runs at once the later one may have read less: its figures would make counters fall.
+func TestMetricsOfAnotherRunStay(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(openDir(t), "rexec.prom")
+	for _, before := range []int{0, 4} {
+		first := "echo '" + entry(before+1) + "'; "
+		other := journalctl(t, first+"echo '"+entry(before+2)+"'", "-openmetrics", "-output", file)
+		path := other.Env[len(other.Env)-1]
+		_, stderr, status := run(t, journalctl(t, first+path+" "+strings.Join(other.Args, " "), "-openmetrics", "-output", file))
+		if want := fmt.Sprintf("user=\"alice\"} %d\n", before/2+2); status != 1 || !strings.Contains(stderr, "another run") || !strings.Contains(read(file), want) {
+			t.Errorf("status %d, %s, without %s", status, stderr, want)
+		}
+	}
+	if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Metrics of a file, or in a pipe, are those of that log: the next run must not take them for the
+// journal's, nor wait for the pipe to say how far it was.
+func TestOnlyTheJournalsMetricsAreCountedOnFrom(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(openDir(t), "rexec.prom")
+	if _, stderr, status := report(t, entry(1), "-openmetrics", "-output", file); status != 0 || !strings.Contains(read(file), "rexec_sessions_total{") {
+		t.Fatalf("status %d, %s", status, stderr)
+	}
+	if _, stderr, status := run(t, journalctl(t, "", "-openmetrics", "-output", file)); status != 1 || !strings.Contains(stderr, "remove") {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+	for _, output := range []string{"-", "/dev/stdout"} {
+		out, stderr, status := run(t, journalctl(t, "echo '"+entry(1)+"'", "-openmetrics", "-output", output))
+		if status != 0 || !strings.Contains(out, "rexec_sessions_total{") {
+			t.Errorf("-output %s: status %d, %s, %s", output, status, stderr, out)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 // counters only grow although journals are rotated away. The zero value has none.
 type Metrics struct {
 	Cursor string // the place in the journal up to which records were counted
+	Ends   bool   // they are not to be counted on from: a choice, or of other logs
 	values map[string]float64
 }
 
@@ -151,12 +152,14 @@ func (m *Metrics) WriteMetrics(out io.Writer, r *report.Report, cursor string) e
 			fmt.Fprintf(w, "%s %s\n", s, strconv.FormatFloat(m.values[s], 'f', -1, 64))
 		}
 	}
-	fmt.Fprintln(w, cursorLine+strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' {
-			return -1
-		}
-		return r
-	}, cursor))
+	if !m.Ends {
+		fmt.Fprintln(w, cursorLine+strings.Map(func(r rune) rune {
+			if r <= ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, cursor))
+	}
 	fmt.Fprintln(w, "# EOF")
 	return w.Flush()
 }
