@@ -268,12 +268,16 @@ func (c *Conn) unlinger() bool {
 
 // interrupted calls f, and should it take longer than releaseTime ends what the
 // kernel lets it wait for there: others have the connection as well and may set
-// SO_LINGER again just now. A signal ends that wait and nothing else.
+// SO_LINGER again just now. A signal ends that wait and nothing else. The kernel has the
+// timer: one of Go's would start the poller and keep a thread, in every connection.
 func (c *Conn) interrupted(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	pid, thread := unix.Getpid(), unix.Gettid()
-	late := time.AfterFunc(releaseTime, func() { _ = unix.Tgkill(pid, thread, unix.SIGURG) }) // Go ignores it
-	defer late.Stop()
+	late, err := startTimer(releaseTime, unix.SIGURG) // which Go ignores
+	if err != nil {
+		c.fd = -1 // at the end of the process nothing waits
+		return
+	}
+	defer late.stop()
 	f()
 }
