@@ -127,7 +127,8 @@ func (f *stateFile) lock() error {
 			return stateError("lock", f.path, err)
 		}
 		pause = min(2*pause, 4*time.Millisecond)
-		time.Sleep(pause)
+		ts := unix.NsecToTimespec(pause.Nanoseconds()) // no timer of Go's, which takes a thread
+		unix.Nanosleep(&ts, nil)
 	}
 }
 
