@@ -38,6 +38,7 @@ type options struct {
 	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
 	explain   bool // say what the rules make of a request, for rexecd -explain
+	report    bool // report what descriptor 0 says, for a process whose time was over
 	args      [3]string
 }
 
@@ -59,6 +60,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.BoolVar(&o.explain, "explain", false, "")
+	f.BoolVar(&o.report, "report", false, "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -69,6 +71,8 @@ func parseFlags(args []string) (options, error) {
 		o.args = [3]string(f.Args())
 	case o.explain:
 		return o, errors.New("-explain is for rexecd -explain, and never for a connection")
+	case o.report && inetd.Handed():
+		return o, errors.New("-report is for in.rexecd itself, and never for a connection")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listeners < 0:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +47,8 @@ func main() {
 		fmt.Println("in.rexecd", version)
 	case o.explain:
 		os.Exit(explain(o))
+	case o.report:
+		os.Exit(report(o))
 	case o.listeners > 0:
 		os.Exit(serveAsWorker(o))
 	default:
@@ -56,7 +59,8 @@ func main() {
 // serve serves the one connection this process was started for. bad is a wrong
 // flag, which is answered like a wrong setting.
 func serve(o options, bad error) int {
-	log := o.log()
+	server := o.bare()
+	log := server.Log
 	conn, err := inetd.Take()
 	switch {
 	case errors.Is(err, inetd.ErrGone):
@@ -66,8 +70,7 @@ func serve(o options, bad error) int {
 		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
 		return exitUsage
 	}
-	config, err := o.server()
-	server := &rexecd.Server{Config: config, Log: log, Exit: os.Exit}
+	server.Config, err = o.server()
 	if err = errors.Join(bad, err); err != nil {
 		server.Decline(conn, rexecd.Misconfigured(err))
 		return exitError
@@ -95,21 +98,25 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 	return exitOK
 }
 
-// log is where this process's records go.
-func (o options) log() *audit.Log {
+// bare is a server without settings: where this process's records go, and those of
+// the process that reports for it.
+func (o options) bare() *rexecd.Server {
 	log := &audit.Log{Unit: audit.Unit()}
+	s := &rexecd.Server{Log: log, Reporter: append(slices.Clone(os.Args), "-report"), Stderr: 2}
 	if !o.console && !o.stderr {
-		return log
+		return s
 	}
 	fd := console()
 	switch {
 	case fd < 0:
+		return s
 	case o.console:
 		log.Console = os.NewFile(uintptr(fd), "stderr")
 	default:
 		log.Stderr = fd
 	}
-	return log
+	s.Stderr = fd
+	return s
 }
 
 // console is this process's stderr, kept before it is pointed at /dev/null; -1

@@ -24,13 +24,13 @@ func (o options) server() (rexecd.Config, error) {
 	if c.Rules, err = rules.New(set, from); err != nil {
 		return rexecd.DefaultConfig(), err
 	}
-	if o.single {
+	if o.single && !o.report { // nobody is let in there
 		if c.Single, err = readSingle(); err != nil {
 			return c, err
 		}
 	}
 	if os.Geteuid() != 0 {
-		if c.Single != nil && c.Penalties != nil {
+		if o.single && c.Penalties != nil {
 			c.Penalties.Dir = ownDir()
 		} else {
 			c.Penalties = nil // there is nobody but the invoking user to guess, and /run is root's

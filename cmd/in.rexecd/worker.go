@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"syscall"
 
 	"rexecd/pkg/audit"
@@ -15,7 +14,8 @@ import (
 // serveAsWorker serves the one connection that this process, started ahead of
 // it by rexecd -standby, will accept.
 func serveAsWorker(o options) int {
-	log := o.log()
+	server := o.bare()
+	log := server.Log
 	worker, err := prefork.NewWorker(o.listeners)
 	if err == nil {
 		err = inetd.DetachStdio()
@@ -25,7 +25,7 @@ func serveAsWorker(o options) int {
 		return exitError
 	}
 	config, bad := o.server()
-	server := &rexecd.Server{Config: config, Log: log, Exit: os.Exit}
+	server.Config = config
 	var tx *login.Login
 	if bad == nil {
 		tx, bad = server.Preload()

@@ -78,6 +78,7 @@ type Event struct {
 	Session string // ties the records of one connection together
 
 	unit string
+	pid  int // 0: this process
 }
 
 // Message is the record as one line, shaped like sshd's. The name in the place
@@ -239,6 +240,8 @@ type Log struct {
 	Stderr int
 	// Unit is the systemd unit that this process was started in, if any.
 	Unit string
+	// PID is the process that the records are about; 0: this one.
+	PID int
 
 	system systemLog
 	deaf   bool // the system's log did not take a record in time
@@ -247,7 +250,7 @@ type Log struct {
 // Write writes one record, within the bounds above. It never fails and never
 // waits long: a log that hangs must not become a server that hangs.
 func (l *Log) Write(e Event) {
-	e.unit = l.Unit
+	e.unit, e.pid = l.Unit, l.PID
 	e.bound()
 	if l.Console != nil {
 		if _, err := fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message()); err == nil {

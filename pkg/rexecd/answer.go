@@ -22,32 +22,34 @@ const (
 // source its charge, the peer the public line.
 func (s *Server) refuse(c *connections, a *attempt, grace *deadline, err error) {
 	r := asRefusal(err)
-	a.write(audit.Event{Kind: r.kind, Reason: r.reason})
 	if r.delayed {
 		// At most half the grace time: the answer is wanted before it is over.
 		charge, answer := schedule(a.asked, time.Now(), min(s.Config.RefusalDelay, s.Config.Grace/2))
 		if answer.After(grace.at) {
-			// Not one that is on its way by then. All that happens, happens at the time and
-			// in the order of a login that is cut off inside PAM (startGrace): otherwise how
-			// long PAM took could be seen by asking just before.
-			r.public, charge, answer = "", earlier(charge, grace.at), grace.at
+			// Not one that is on its way by then. All that happens, happens as to a login that is
+			// cut off inside PAM, by the same process: otherwise how long PAM took could be
+			// seen by asking just before.
+			r.public, answer = "", grace.at
+			if charge.Before(grace.at) {
+				sleepUntil(charge)
+				a.charge(r.offence)
+				r.offence = noOffence
+			}
+			rest := a.report(r.kind, r.reason, r.offence)
+			rest.status = 0
+			grace.await(c.remains(rest))
 		}
-		time.Sleep(time.Until(charge))
+		a.write(audit.Event{Kind: r.kind, Reason: r.reason})
+		sleepUntil(charge)
 		a.charge(r.offence)
-		time.Sleep(time.Until(answer))
+		sleepUntil(answer)
 	} else {
+		a.write(audit.Event{Kind: r.kind, Reason: r.reason})
 		a.charge(r.offence)
 	}
 	a.step("answer %q", r.public)
 	c.stderr.Close()
 	sendLine(c.primary, r.public)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // sendLine sends a peer one line of diagnostics, unless it is empty, and closes

@@ -59,8 +59,12 @@ func (s *Server) start(
 		defer unix.Close(null)
 		program.Streams.In = null
 	}
-	process, err := session.Start(program)
-	user.limits.Restore() // the command has inherited the session's
+	var process *session.Process
+	err = grace.starting("the shell", func() (err error) {
+		process, err = session.Start(program)
+		return err
+	})
+	user.restoreLimits()
 	if over := grace.over("the start of the shell"); err != nil && over != nil {
 		return nil, over
 	}

@@ -3,25 +3,33 @@ package rexecd
 import (
 	"fmt"
 	"os"
-	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/session"
 )
 
-// A deadline is one timer over everything before the command: a peer that
+// A deadline is one time over everything before the command: a peer that
 // dribbles, a module that hangs, a home directory that does not answer. Reads end
-// at it by themselves; a PAM module can only be ended with the process.
+// at it by themselves; a PAM module can only be ended with the process, which is
+// the watchdog's work.
 type deadline struct {
 	limit time.Duration
 	at    time.Time
-	// expired runs on a goroutine of its own when the time is over: inside is the
-	// call that hangs, empty if none does, late how long ago the time was over. It
-	// ends the process, or returns when to run again; 0: never.
-	expired func(inside string, late time.Duration) (again time.Duration)
+	// watchdog is armed by the first call that can hang; nil, in tests: none does.
+	watchdog *session.Watchdog
+	armed    bool
+	// expired is what would be left to do if the time were over in a call, or in the
+	// start of a process that then cannot be killed.
+	expired func(over *graceOver, start bool) remains
+}
 
-	mu      sync.Mutex
-	timer   *time.Timer // nil until the first call that can hang
-	stopped bool
-	inside  string
+// remains are what is left of a connection when the time is over: a report, and the
+// descriptors to close after it, the second one first (-1: none).
+type remains struct {
+	report          report
+	primary, second int
 }
 
 // A graceOver is the end of the grace time.
@@ -37,30 +45,56 @@ func (e *graceOver) Unwrap() error { return os.ErrDeadlineExceeded }
 
 func (d *deadline) left() time.Duration { return time.Until(d.at) }
 
-// during runs a call that can hang under the timer: PAM, NSS.
+// during runs a call that can hang, PAM's or NSS's, under the watchdog.
 func (d *deadline) during(call string, f func() error) error {
-	if err := d.enter(call); err != nil {
+	return d.watch(call, false, f)
+}
+
+// starting runs what starts a process, which can hang on its way to its program.
+func (d *deadline) starting(what string, f func() error) error {
+	return d.watch("the start of "+what, true, f)
+}
+
+func (d *deadline) watch(where string, start bool, f func() error) error {
+	if err := d.over(where); err != nil {
 		return err
 	}
-	err := f()
-	d.mu.Lock() // waits for ever if expire is about to end the process
-	defer d.mu.Unlock()
-	d.inside = ""
+	if err := d.arm(); err != nil {
+		return err
+	}
+	if !d.armed {
+		return f()
+	}
+	watched := d.watchdog.Call
+	if start {
+		watched = d.watchdog.Start
+	}
+	r := d.expired(&graceOver{d.limit, where}, start)
+	return watched(r.report.encode(), r.primary, r.second, f)
+}
+
+// arm arms the watchdog, if that has not been done.
+func (d *deadline) arm() error {
+	if d.armed || d.watchdog == nil {
+		return nil
+	}
+	err := d.watchdog.Arm(d.left())
+	d.armed = err == nil
 	return err
 }
 
-// enter notes the call that begins, unless it is too late for one.
-func (d *deadline) enter(call string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.over(call); err != nil {
-		return err
+// await lets the time pass, and has done at its end what is done when a call hangs.
+// It returns only if it could not.
+func (d *deadline) await(r remains) {
+	if d.watchdog == nil || d.watchdog.Arm(max(d.left(), time.Nanosecond)) != nil {
+		return
 	}
-	if d.timer == nil {
-		d.timer = time.AfterFunc(d.left(), d.expire)
-	}
-	d.inside = call
-	return nil
+	d.armed = true
+	_ = d.watchdog.Call(r.report.encode(), r.primary, r.second, func() error {
+		for {
+			unix.Ppoll(nil, nil, nil)
+		}
+	})
 }
 
 // over returns a *graceOver after the deadline.
@@ -71,23 +105,18 @@ func (d *deadline) over(where string) error {
 	return &graceOver{d.limit, where}
 }
 
-func (d *deadline) expire() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stopped {
-		return
-	}
-	if again := d.expired(d.inside, -d.left()); again > 0 {
-		d.timer.Reset(again)
+// stop ends it: the command runs, or never will.
+func (d *deadline) stop() {
+	if d.armed {
+		d.armed = false
+		d.watchdog.Disarm()
 	}
 }
 
-// stop ends the timer: the command runs, or never will.
-func (d *deadline) stop() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stopped = true
-	if d.timer != nil {
-		d.timer.Stop()
+// sleepUntil waits. A timer of Go's would start the poller, and keep a thread.
+func sleepUntil(t time.Time) {
+	for left := time.Until(t); left > 0; left = time.Until(t) {
+		ts := unix.NsecToTimespec(left.Nanoseconds())
+		unix.Nanosleep(&ts, nil)
 	}
 }

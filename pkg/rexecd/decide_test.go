@@ -140,7 +140,7 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		grace := &deadline{at: time.Now().Add(time.Hour), stopped: true}
+		grace := &deadline{at: time.Now().Add(time.Hour)}
 		ruling, err := s.decide(command, account, &userSession{attempt: &attempt{}}, conn, grace)
 		if ok != (err == nil) {
 			t.Fatalf("case %d: the server says %v, and -explain\n%s", i, err, text)

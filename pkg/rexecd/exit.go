@@ -104,7 +104,13 @@ func (s *Server) runExit(exit Exit, q question, grace *deadline) (session.Status
 			return session.Status{}, nil, fmt.Errorf("exit_user %q: %w", exit.User, err)
 		}
 	}
-	return p.Run()
+	var status session.Status
+	var printed []byte
+	err := grace.starting("the exit program", func() (err error) {
+		status, printed, err = p.Run()
+		return err
+	})
+	return status, printed, err
 }
 
 // publicLine is what a refused user is told: the first line, as far as it can be

@@ -1,57 +1,63 @@
 package rexecd
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"rexecd/pkg/audit"
-	"rexecd/pkg/inetd"
 	"rexecd/pkg/penalty"
 	"rexecd/pkg/session"
 )
 
-// A child that is killed is gone at once, unless it waits for a file system that
-// does not answer: a home directory that is the user's own (FUSE), or a server's.
-// Longer than lingerTime, which a shell that could not be started may take as well.
-const (
-	expireAgain   = 100 * time.Millisecond
-	abortPatience = 5 * time.Second
-)
-
 // startGrace starts the grace time of one connection.
 func (s *Server) startGrace(c *connections, a *attempt) *deadline {
-	g := &deadline{limit: s.Config.Grace, at: a.began.Add(s.Config.Grace)}
+	g := &deadline{limit: s.Config.Grace, at: a.began.Add(s.Config.Grace), watchdog: s.watchdog()}
 	c.primary.Deadline = g.at
-	g.expired = func(inside string, late time.Duration) time.Duration {
-		switch {
-		case inside != "":
-			kind := audit.ProtocolError
-			if a.late(s.Config.Grace) {
-				if kind = audit.Failed; a.authenticated {
-					kind = audit.Refused
-				}
-				a.charge(penalty.AuthFail)
-			}
-			// As refuse does for a login that PAM had refused by now, and before what it
-			// need not do any more.
-			c.stderr.Close()
-			c.primary.Close()
-			a.write(audit.Event{Kind: kind, Reason: &graceOver{s.Config.Grace, inside}})
-		case late > abortPatience:
-			const where = "the start of the shell, whose process cannot be killed"
-			a.write(audit.Event{Kind: audit.InternalError, Reason: &graceOver{s.Config.Grace, where}})
-			release := inetd.Release{Shutdown: true, Stopped: true} // for that process, which has them as well
-			release.Begin(c.primary, c.stderr)
-			release.Finish()
-		default:
-			// Between two calls, where enter will notice; or in the start of the
-			// shell, which fails when its child is killed. There may be none yet.
-			session.Abort()
-			return expireAgain
+	g.expired = func(over *graceOver, start bool) remains {
+		if start {
+			over.where += ", whose process cannot be killed"
+			return c.remains(a.report(audit.InternalError, over, noOffence))
 		}
-		s.Exit(1)
-		return 0
+		kind, offence := audit.ProtocolError, noOffence
+		if a.late(s.Config.Grace) {
+			if kind = audit.Failed; a.authenticated {
+				kind = audit.Refused
+			}
+			offence = penalty.AuthFail
+		}
+		return c.remains(a.report(kind, over, offence))
 	}
 	return g
+}
+
+// watchdog is the process's, if it has a program to report with.
+func (s *Server) watchdog() *session.Watchdog {
+	if s.Reporter == nil {
+		return nil
+	}
+	return &session.Watchdog{Argv: s.Reporter, Env: os.Environ(), Stderr: s.Stderr}
+}
+
+// closing is the time that a PAM session has to be closed. Nobody waits for it any
+// longer but this process, whose end closes what is left.
+func (s *Server) closing(a *attempt, w *session.Watchdog) *deadline {
+	d := &deadline{limit: s.Config.Grace, at: time.Now().Add(s.Config.Grace), watchdog: w}
+	d.expired = func(over *graceOver, _ bool) remains {
+		err := fmt.Errorf("%s has not returned within %v", over.where, over.limit)
+		return remains{a.report(audit.InternalError, err, noOffence), -1, -1}
+	}
+	return d
+}
+
+// remains are a report and the connections.
+func (c *connections) remains(r report) remains {
+	second := -1
+	if c.stderr != nil {
+		second = c.stderr.Fd()
+	}
+	return remains{r, c.primary.Fd(), second}
 }
 
 // late reports whether the peer took most of the grace time for its request, so
@@ -62,4 +68,20 @@ func (s *Server) startGrace(c *connections, a *attempt) *deadline {
 // directory that does not answer is nobody's fault who asked in time.
 func (a *attempt) late(grace time.Duration) bool {
 	return !a.asked.IsZero() && a.asked.Sub(a.began) > grace/2
+}
+
+// Report does what is left of a connection whose time was over, in a process of its
+// own that has Server.Reporter as arguments, and returns the exit status of the
+// connection's. text is what that process left on descriptor 0.
+func (s *Server) Report(text []byte) (status int, err error) {
+	r, err := decodeReport(text)
+	if err != nil {
+		return 0, err
+	}
+	s.Log.PID = r.pid // whose records syslog's readers look for
+	a := r.attempt
+	a.log, a.penalties = s.Log, s.Config.Penalties
+	a.charge(r.offence) // first, as refuse does
+	a.write(audit.Event{Kind: r.kind, Reason: errors.New(r.reason)})
+	return r.status, nil
 }

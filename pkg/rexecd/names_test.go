@@ -45,7 +45,7 @@ func TestANameIsFoundInItsOtherForm(t *testing.T) {
 		t.Errorf("ROOT with fold_user: %+v, %v", account, err)
 	}
 	s := &Server{Config: Config{names: names{fold: true}}}
-	grace := &deadline{limit: wait, at: time.Now().Add(wait), stopped: true}
+	grace := &deadline{limit: wait, at: time.Now().Add(wait)}
 	if id := s.identify("ROOT", false, grace); id.barred == nil || id.claimed != "ROOT" {
 		t.Errorf("ROOT passed as %+v", id)
 	}

@@ -50,13 +50,30 @@ func serveAlone(config string) int {
 	if err != nil {
 		return 3
 	}
+	s.Log = &audit.Log{Console: console}
+	if len(os.Args) > 1 {
+		return reportAlone(&s)
+	}
 	conn, err := inetd.Take()
 	if err != nil {
 		return 3
 	}
-	s.Log, s.Exit = &audit.Log{Console: console}, os.Exit
+	s.Reporter, s.Stderr = []string{os.Args[0], "-report"}, 2
 	s.Serve(conn, nil)
 	return 0
+}
+
+// reportAlone is the process that reports for one that hangs.
+func reportAlone(s *Server) int {
+	text, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, 1<<20))
+	if err != nil {
+		return 3
+	}
+	status, err := s.Report(text)
+	if err != nil {
+		return 3
+	}
+	return status
 }
 
 // wait bounds what must happen, on a busy machine too.

@@ -256,8 +256,7 @@ func TestCauseIsTheSystemsOwnError(t *testing.T) {
 }
 
 func TestGraceIsOneTimeOverAllCalls(t *testing.T) {
-	expired := func(string, time.Duration) time.Duration { t.Error("the time is over"); return 0 }
-	d := &deadline{limit: 50 * time.Millisecond, at: time.Now().Add(time.Hour), expired: expired}
+	d := &deadline{limit: 50 * time.Millisecond, at: time.Now().Add(time.Hour)}
 	wrong := errors.New("x")
 	if err := d.during("one", func() error { return nil }); err != nil {
 		t.Errorf("during = %v", err)
@@ -266,34 +265,10 @@ func TestGraceIsOneTimeOverAllCalls(t *testing.T) {
 		t.Errorf("during = %v; want the call's own error", err)
 	}
 	d.stop()
-	late := &deadline{limit: 50 * time.Millisecond, at: time.Now().Add(-time.Second), expired: expired}
+	late := &deadline{limit: 50 * time.Millisecond, at: time.Now().Add(-time.Second)}
 	err := late.during("three", func() error { t.Error("a call began after the grace time"); return nil })
 	var over *graceOver
 	if !errors.As(err, &over) || !errors.Is(err, os.ErrDeadlineExceeded) || err.Error() != "grace time of 50ms over in three" {
 		t.Errorf("during = %v", err)
-	}
-}
-
-func TestExpiryNamesTheCallAndMayComeAgain(t *testing.T) {
-	calls := make(chan string, 3)
-	d := &deadline{limit: time.Millisecond, at: time.Now().Add(time.Millisecond)}
-	d.expired = func(inside string, late time.Duration) time.Duration {
-		calls <- inside
-		if inside != "" {
-			return time.Millisecond
-		}
-		return 0
-	}
-	_ = d.during("hang", func() error {
-		if first := <-calls; first != "hang" {
-			t.Errorf("expired in %q", first)
-		}
-		<-calls // it was run again
-		return nil
-	})
-	for inside := range calls {
-		if inside == "" {
-			break // after the call: nothing hangs
-		}
 	}
 }

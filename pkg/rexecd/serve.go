@@ -20,9 +20,11 @@ type Server struct {
 	Config Config
 	Log    *audit.Log
 
-	// Exit ends the process when the grace time is over inside a PAM module,
-	// which nothing else can interrupt. It does not return.
-	Exit func(status int)
+	// Reporter is the command line that this program is started with again, to call
+	// Report, when the grace time is over inside a PAM module: nothing but the end of
+	// the process can interrupt that. Without it, nothing does.
+	Reporter []string
+	Stderr   int // becomes the reporter's descriptor 2
 
 	// Title gets who is served, once that is known. It may be nil.
 	Title func(text string)
@@ -72,11 +74,14 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 			return fault(err)
 		}
 	}
-	user := &userSession{server: s, attempt: a, tx: tx}
+	user := &userSession{server: s, attempt: a, tx: tx, watchdog: grace.watchdog}
 	defer user.close()                                 // undoes what was opened, whatever happens below
 	request, err := s.readRequest(c.primary, a, grace) // 4: not one byte past the command's NUL
 	if err != nil {
 		return err
+	}
+	if err := grace.arm(); err != nil { // what follows can hang
+		return fault(err)
 	}
 	account, err := s.authenticate(user, request, a, grace) // 5: every refusal takes the same road
 	if err != nil {
@@ -95,7 +100,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := s.askExit(ruling, account, c.primary, a, grace); err != nil { // 5: a program of the administrator's
 		return err
 	}
-	if err := user.open(account, grace); err != nil { // 5: groups, credentials, session
+	if err := user.open(account, ruling, grace); err != nil { // 5: groups, credentials, session
 		return err
 	}
 	command, err := s.start(ruling, account, user, c, grace) // 6 to 8: identity, status byte, shell

@@ -1,5 +1,8 @@
 package session
 
+// #include "watchdog.h"
+import "C"
+
 import (
 	"runtime"
 	"unsafe"
@@ -17,8 +20,11 @@ type Limits struct {
 // it can do for nobody but the process that asks. A user's limit on processes,
 // memory or file sizes must not be what ends the parent before it has closed the
 // session: what Go's runtime could need meanwhile, and dies without, is taken before.
+//
+// That is memory, and no thread: the runtime wants another one when a call into PAM
+// takes long, and has one that waits for work, as no timer and no other goroutine
+// keeps it. The watchdog gets the limits too.
 func SaveLimits() (l Limits) {
-	spareThread()
 	growHeap()
 	l.saved = true
 	for i := range l.limits {
@@ -26,23 +32,29 @@ func SaveLimits() (l Limits) {
 			l.saved = false
 		}
 	}
+	if l.saved {
+		C.session_watchdog_limits((*[2]C.uint64_t)(unsafe.Pointer(&l.limits)))
+	}
 	return l
 }
 
-// spareThread makes the runtime have a thread more than it uses: it never ends
-// one, and takes an idle one before it makes another. One waits for timers, so
-// that a call into a slow PAM module needs another. A goroutine that is locked
-// to a thread and waits keeps that one from the others.
-func spareThread() {
-	turn := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		turn <- struct{}{}
-		<-turn
-		runtime.UnlockOSThread()
-	}()
-	<-turn
-	turn <- struct{}{}
+// SpareThreads makes the runtime have some threads more than it uses: it never ends
+// one, and takes an idle one before it makes another. A goroutine that is locked to a
+// thread and waits keeps that one from the others.
+func SpareThreads(n int) {
+	there, enough := make(chan struct{}), make(chan struct{})
+	for range n {
+		go func() {
+			runtime.LockOSThread()
+			there <- struct{}{}
+			<-enough
+			runtime.UnlockOSThread()
+		}()
+	}
+	for range n {
+		<-there
+	}
+	close(enough)
 }
 
 // Go's heap grows by pieces of 4 MB that end at multiples of that, and begins

@@ -23,7 +23,7 @@ func TestCompilerFindsNothingInTheCFiles(t *testing.T) {
 func TestSanitizersFindNothingInTheStage(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "driver")
 	out, err := exec.Command("gcc", "-O1", "-g", "-Wall", "-Wextra", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-		"-o", program, "testdata/driver.c", "start.c").CombinedOutput()
+		"-o", program, "testdata/driver.c", "start.c", "watchdog.c", "-lrt").CombinedOutput()
 	if err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}

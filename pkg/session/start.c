@@ -13,6 +13,7 @@
  */
 #define _GNU_SOURCE
 #include "start.h"
+#include "watchdog.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -51,7 +52,7 @@
 struct kernel_sigaction {
 	unsigned long words[8];
 };
-enum { SIGNALS = _NSIG - 1, SIGSET_BYTES = SIGNALS / 8, STACK = 32768 };
+enum { SIGNALS = _NSIG - 1, SIGSET_BYTES = SIGNALS / 8 };
 
 /* Every disposition to its default. Raw calls: libc's sigaction refuses the two
  * signals it keeps for itself, and these too must not arrive at the shell ignored.
@@ -163,10 +164,8 @@ static int child(void *arg)
 	return 0;
 }
 
-int session_start(struct start *s)
+int session_start_on(struct start *s, char stack[START_STACK])
 {
-	/* The child's stack, on the caller's own, which sleeps. 16 for the ABI's alignment. */
-	char stack[STACK] __attribute__((aligned(16)));
 	sigset_t all, old;
 	int made;
 
@@ -181,15 +180,27 @@ int session_start(struct start *s)
 	/* Stacks grow down on every architecture that Go's cgo has on Linux. */
 	/* The pidfd comes with the child (Linux 5.2), so that a lack of descriptors
 	 * is a failed fork, before the status byte. The child writes its own id into s. */
-	made = clone(child, stack + STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CHILD_SETTID | SIGCHLD, s, &s->pidfd, NULL,
+	made = clone(child, stack + START_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CHILD_SETTID | SIGCHLD, s, &s->pidfd, NULL,
 		     (pid_t *)&s->pid);
 	if (made < 0) {
 		s->error = errno;
 		s->pid = 0;
 		s->pidfd = -1;
 	} else if (s->error == 0 && s->stage != STAGE_SHELL) {
-		s->error = EINTR; /* killed on its way, by session.Abort */
+		s->error = EINTR; /* killed on its way, by the watchdog */
 	}
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, SIGSET_BYTES);
 	return s->error != 0 ? -1 : 0;
+}
+
+int session_start(struct start *s)
+{
+	/* The child's stack, on the caller's own, which sleeps. 16 for the ABI's alignment. */
+	char stack[START_STACK] __attribute__((aligned(16)));
+	int result;
+
+	session_watchdog_child(s);
+	result = session_start_on(s, stack);
+	session_watchdog_child(NULL); /* from here on the child may be reaped, and its number another's */
+	return result;
 }

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"sync"
 	"syscall"
 	"unsafe"
 
@@ -105,12 +104,6 @@ type Process struct {
 	uid   uint32
 }
 
-// starting is the child between fork and exec, while there is one.
-var starting struct {
-	sync.Mutex
-	child *C.struct_start
-}
-
 // Start starts the shell. It must be called on the thread that PAM was called
 // on. When it returns without error the status byte has been sent and the shell
 // runs; with a *StartError of StageShell the byte has been sent and it does not.
@@ -144,33 +137,13 @@ func launch(c *Command, groups []int, guarded bool) (*Process, error) {
 	}
 	s.in, s.out, s.err = C.int(c.Streams.In), C.int(c.Streams.Out), C.int(c.Streams.Err)
 
-	beginStart(s)
-	failed := C.session_start(s) != 0
-	beginStart(nil) // from here on the child may be reaped, and its number another's
-
-	if failed {
+	if C.session_start(s) != 0 {
 		if s.pid > 0 {
 			reapSoon(int(s.pid), int(s.pidfd))
 		}
 		return nil, &StartError{Stage(s.stage), syscall.Errno(s.error)}
 	}
 	return &Process{pid: int(s.pid), pidfd: int(s.pidfd), user: c.ChangeIdentity, uid: uint32(c.UID)}, nil
-}
-
-func beginStart(s *C.struct_start) {
-	starting.Lock()
-	defer starting.Unlock()
-	starting.child = s
-}
-
-// Abort kills a child that hangs between fork and exec, in a home directory that
-// does not answer for instance, so that Start returns. It may be called from any
-// thread and reports whether there was one.
-func Abort() bool {
-	starting.Lock()
-	defer starting.Unlock()
-	s := starting.child
-	return s != nil && s.pid > 0 && unix.Kill(int(s.pid), unix.SIGKILL) == nil
 }
 
 // cGroups copies a list of groups out of Go's reach.
@@ -184,24 +157,31 @@ func cGroups(groups []int) *C.gid_t {
 
 // cStrings copies what the child needs out of Go's reach.
 func cStrings(c *Command) (shell, home *C.char, others, argv, envp **C.char, free func()) {
-	var all []unsafe.Pointer
-	str := func(s string) *C.char {
-		p := C.CString(s)
-		all = append(all, unsafe.Pointer(p))
-		return p
-	}
-	vector := func(list []string) **C.char {
-		v := (**C.char)(C.calloc(C.size_t(len(list)+1), C.size_t(unsafe.Sizeof((*C.char)(nil)))))
-		all = append(all, unsafe.Pointer(v))
-		for i, s := range list {
-			unsafe.Slice(v, len(list)+1)[i] = str(s)
-		}
-		return v
-	}
-	shell, home, others, argv, envp = str(c.Shell), str(c.Home), vector(c.Others), vector(c.Argv), vector(c.Env)
+	shell, home = C.CString(c.Shell), C.CString(c.Home)
+	others, argv, envp = cVector(c.Others), cVector(c.Argv), cVector(c.Env)
 	return shell, home, others, argv, envp, func() {
-		for _, p := range all {
+		for _, p := range []unsafe.Pointer{unsafe.Pointer(shell), unsafe.Pointer(home),
+			unsafe.Pointer(others), unsafe.Pointer(argv), unsafe.Pointer(envp)} {
 			C.free(p)
 		}
 	}
+}
+
+// cVector is a list of strings as execve(2) takes it, in one piece of C's memory: the
+// pointers, a null one, the strings.
+func cVector(list []string) **C.char {
+	const pointer = unsafe.Sizeof((*C.char)(nil))
+	size := uintptr(len(list)+1) * pointer
+	for _, s := range list {
+		size += uintptr(len(s) + 1)
+	}
+	v := (**C.char)(C.calloc(1, C.size_t(size)))
+	pointers := unsafe.Slice(v, len(list)+1)
+	next := unsafe.Add(unsafe.Pointer(v), uintptr(len(list)+1)*pointer)
+	for i, s := range list {
+		pointers[i] = (*C.char)(next)
+		copy(unsafe.Slice((*byte)(next), len(s)), s) // the NUL is there
+		next = unsafe.Add(next, len(s)+1)
+	}
+	return v
 }

@@ -22,15 +22,19 @@ struct start {
 	/* Written by the child, read by the parent, which sleeps meanwhile. */
 	volatile int stage;
 	volatile int error; /* errno of that stage, 0 when the shell was started */
-	volatile pid_t pid; /* set before the child's first step: another thread can kill one that hangs */
+	volatile pid_t pid; /* set before the child's first step: watchdog.c can kill one that hangs */
 
 	int pidfd; /* of the child, close-on-exec */
 };
 
 /*
- * Starts the shell as one vfork(2)-like child. Returns 0 with s->pid, or -1 with
- * s->stage and s->error.
+ * Starts the shell as one vfork(2)-like child, which the watchdog knows meanwhile.
+ * Returns 0 with s->pid, or -1 with s->stage and s->error.
  */
 int session_start(struct start *s);
+
+/* The same without the watchdog, async-signal-safe. The child's stack is aligned for the ABI. */
+enum { START_STACK = 32768 };
+int session_start_on(struct start *s, char stack[START_STACK]);
 
 #endif

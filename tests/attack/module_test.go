@@ -246,6 +246,7 @@ func TestExhaustedProcessesAreToldAsTryAgain(t *testing.T) {
 	// Go's runtime gives up when it wants a thread and gets none: in slow modules it wants one,
 	// which must be there before.
 	for range 10 {
+		write(t, group+"/pids.max", "max\n") // no process can be had to do it when the session is closed
 		if a := lab.Ask(t, s.Addr, request(u, "echo no")); string(a.All) != tryAgain {
 			t.Errorf("%v", a)
 		}

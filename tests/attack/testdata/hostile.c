@@ -13,6 +13,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <security/pam_appl.h>
@@ -35,6 +38,8 @@ static void converse(pam_handle_t *h, int count, size_t size)
 		conv->conv(count, (const struct pam_message **)list, &answers, conv->appdata_ptr);
 	free(text);
 }
+
+static void handler(int sig) { (void)sig; }
 
 static int act(pam_handle_t *h, const char *what)
 {
@@ -101,6 +106,34 @@ static int act(pam_handle_t *h, const char *what)
 			signal(sig, SIG_IGN);
 	} else if (!strcmp(what, "alarm")) {
 		alarm(1);
+	} else if (!strcmp(what, "block")) { /* the real-time signals too, those of libc too */
+		sigset_t all;
+		memset(&all, 0xff, sizeof all);
+		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, _NSIG / 8);
+	} else if (!strcmp(what, "ignore")) {
+		for (int sig = 1; sig <= SIGRTMAX; sig++)
+			signal(sig, SIG_IGN);
+	} else if (!strcmp(what, "timers")) { /* and handlers of its own */
+		struct itimerval often = {{0, 100000}, {0, 100000}};
+		struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+		struct itimerspec again = {{0, 70000000}, {0, 70000000}};
+		timer_t timer;
+		signal(SIGALRM, handler);
+		signal(SIGRTMIN, handler);
+		setitimer(ITIMER_REAL, &often, NULL);
+		if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
+			timer_settime(timer, 0, &again, NULL);
+	} else if (!strcmp(what, "starve")) {
+		static const int all[] = {RLIMIT_FSIZE, RLIMIT_NPROC, RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_SIGPENDING, RLIMIT_NOFILE};
+		struct rlimit l;
+		for (unsigned i = 0; i < sizeof all / sizeof *all; i++) /* the soft ones: not every root may raise the others again */
+			if (getrlimit(all[i], &l) == 0) {
+				l.rlim_cur = 0;
+				setrlimit(all[i], &l);
+			}
+	} else if (!strncmp(what, "read:", 5)) { /* a file system may not answer, and then no signal interrupts it */
+		struct stat st;
+		return stat(what + 5, &st) == 0 ? PAM_IGNORE : PAM_SYSTEM_ERR;
 	} else if (!strcmp(what, "limits")) {
 		struct rlimit none = {0, 0};
 		setrlimit(RLIMIT_FSIZE, &none);

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"rexecd/pkg/rexec/wire"
+)
+
+// maxReport is above what a report can hold: a request's fields, names of accounts
+// and rules, a reason of one line.
+const maxReport = wire.MaxCommand + 16<<10
+
+// report makes the record and the charge that a process of this program had no time for:
+// the grace time was over in a call that nothing else interrupts.
+func report(o options) int {
+	server := o.bare()
+	text := make([]byte, maxReport)
+	n, err := unix.Pread(0, text, 0)
+	if err != nil || n == 0 {
+		fmt.Fprintln(os.Stderr, "in.rexecd: no report: in.rexecd starts itself with -report")
+		return exitUsage
+	}
+	// Settings that have a mistake by now say nothing of penalties.
+	if config, err := o.server(); err == nil {
+		server.Config = config
+	}
+	status, err := server.Report(text[:n])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
+		return exitUsage
+	}
+	return status
+}
