@@ -126,3 +126,29 @@ func TestAForgedReportChargesNobody(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where no process can be had to report, the one that ends does it itself.
+func TestAHangIsRecordedWhereNoProcessCanBeHad(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	dir, group := openDir(t), controlGroup(t)
+	fill := write(t, dir+"/fill", "#!/bin/sh\necho $(($(cat "+group+"/pids.current) - 1)) >"+group+"/pids.max\nexec sleep 30\n")
+	s := serve(t, lab.Handler{
+		Settings: "grace = 3", Before: []string{"sh", "-c", "echo $$ >" + group + `/cgroup.procs && exec "$@"`, "sh"},
+		Room: lab.Room{Stack: lab.Stack + "session required pam_exec.so " + fill + "\n"},
+	})
+	want(t, s.Addr, request(u, "echo in"), "")
+	if end := s.Process(t, 0).Wait(t); end.ExitCode() != 1 {
+		t.Errorf("the handler's end: %v; want exit status 1", end)
+	}
+	s.Log.Wait(t, "grace time of 3s over in pam_open_session")
+	lab.Eventually(t, "the end of what the module has started", func() bool {
+		pids := strings.Fields(read(group + "/cgroup.procs"))
+		for _, pid := range pids {
+			if n, err := strconv.Atoi(pid); err == nil && n > 0 {
+				syscall.Kill(n, syscall.SIGKILL)
+			}
+		}
+		return len(pids) == 0
+	})
+}
