@@ -32,7 +32,7 @@ func TestTheServerAndItsExplanationAgreeOnWhoSomebodyIs(t *testing.T) {
 		text, allowed, err := s.Explain(user, peer, netip.Addr{}, "id")
 
 		kind := "somebody"
-		grace := &deadline{at: time.Now().Add(time.Hour), stopped: true}
+		grace := &deadline{at: time.Now().Add(time.Hour)}
 		id := s.identify(user, false, grace)
 		switch {
 		case s.welcomes(&wire.Request{User: user}, peer):
