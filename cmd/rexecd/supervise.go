@@ -70,6 +70,7 @@ func supervise(o options, messages io.Writer) error {
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
+		Zygote: append(cold[:len(cold):len(cold)], "-zygote", strconv.Itoa(len(listeners))), Service: "rexec", Watch: o.watched(),
 		Stderr: 2, Secret: single, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	s.Reload = func() { // whoever made a mistake hears of it before a client does
@@ -77,9 +78,22 @@ func supervise(o options, messages io.Writer) error {
 			fmt.Fprintln(messages, err)
 		}
 	}
+	if o.standby == 0 {
+		s.Zygote = nil
+	}
 	notifySystemd(s)
 	announce(messages, o, listeners, single > 0)
 	return s.Run()
+}
+
+// watched are the files that decide what a handler loads, and the settings.
+func (o options) watched() []string {
+	config := []string{o.config}
+	if o.config == "" {
+		config = []string{settings.ServerFile, settings.ServerFile + ".d"}
+	}
+	return append(config, "/etc/pam.d", "/etc/pam.conf", "/usr/lib/pam.d", "/usr/share/pam.d", // pam.d(5), and where vendors have it
+		"/etc/nsswitch.conf", "/etc/ld.so.cache", "/etc/ld.so.preload")
 }
 
 // readSettings reads the settings as in.rexecd does, rules included.

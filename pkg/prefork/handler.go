@@ -10,9 +10,11 @@ import (
 
 // A handler is one process.
 type handler struct {
-	pid     int
+	pid     int // 0 until the zygote has made it
 	pidfd   int
-	control int // -1 once it has its connection
+	control int     // -1 once it has its connection
+	from    *zygote // nil: it was executed
+	loaded  bool    // has begun to wait
 	busy    bool
 	retired bool      // asked to end as soon as it has nothing to do
 	refused bool      // its connection is refused, which is no session
@@ -37,10 +39,15 @@ func (s *Supervisor) patience() time.Duration {
 func (s *Supervisor) retire() {
 	for _, h := range s.handlers {
 		if !h.busy && !h.retired {
-			h.retired, h.due = true, time.Now().Add(s.patience())
-			unix.Shutdown(h.control, unix.SHUT_WR)
+			s.retireHandler(h)
 		}
 	}
+}
+
+func (s *Supervisor) retireHandler(h *handler) {
+	h.retired, h.due = true, time.Now().Add(s.patience())
+	// Fails only if it has died, which reap notices.
+	_ = unix.Sendto(h.control, []byte{leave}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
 }
 
 // killOverdue ends handlers that hang before they have a connection.
@@ -74,6 +81,10 @@ func (s *Supervisor) readReport(h *handler) {
 			h.closeControl()
 			s.kill(h)
 		case string(buf[:n]) == ready:
+			h.loaded = true
+			if h.from != nil {
+				h.from.sound, s.unsound, s.zygoteDeaths = true, 0, 0
+			}
 			if !h.retired {
 				h.due = time.Time{}
 			}
@@ -86,16 +97,13 @@ func (s *Supervisor) readReport(h *handler) {
 
 // answer sends the verdict on the connection that a handler has accepted.
 func (s *Supervisor) answer(h *handler, from netip.Prefix) {
-	verdict := byte(serve)
-	if !h.retired { // a retired one takes no verdict any more, and serves
-		verdict = s.judge(from)
-	}
+	verdict := s.judge(from)
 	if verdict == serve { // handlers work; peers that are refused must not set the pace of failing starts
 		s.deaths, s.notUntil = 0, time.Time{}
 	}
 	// Fails only if it has died, which reap notices.
 	_ = unix.Sendto(h.control, []byte{verdict}, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
-	if verdict != drop { // with which it goes on waiting
+	if verdict != drop { // with which it goes on waiting, or, retired, ends
 		h.assign(from, verdict)
 	}
 }
@@ -114,6 +122,18 @@ func (s *Supervisor) reap(h *handler) {
 		return
 	}
 	unix.Close(h.pidfd)
+	s.remove(h)
+	if ws.Signaled() && h.from != nil {
+		s.crashed(h)
+	}
+	if !h.busy && !h.retired {
+		s.logf("a handler that waited died: %v", ending(ws))
+		s.backOff()
+	}
+}
+
+// remove forgets a handler that has ended, or that the zygote has not made.
+func (s *Supervisor) remove(h *handler) {
 	h.closeControl()
 	kept := make([]*handler, 0, len(s.handlers)) // not in place: wait ranges over the old slice
 	for _, other := range s.handlers {
@@ -122,9 +142,24 @@ func (s *Supervisor) reap(h *handler) {
 		}
 	}
 	s.handlers = kept
-	if !h.busy && !h.retired {
-		s.logf("a handler that waited died: %v", ending(ws))
-		s.backOff()
+}
+
+// crashed replaces what has the same addresses as a handler that died of a signal:
+// whoever made it do so gets no second try at them.
+func (s *Supervisor) crashed(h *handler) {
+	s.logf("a handler died of a signal: those that wait and have the same addresses are replaced")
+	h.from.retire()
+	for _, other := range s.handlers {
+		if other.from == h.from && !other.busy && !other.retired {
+			s.retireHandler(other)
+		}
+	}
+	if h.from.sound || h.loaded {
+		return
+	}
+	h.from.sound = true // it counts once
+	if s.unsound++; s.unsound == mostUnsound {
+		s.withoutZygote("handlers that are forked die")
 	}
 }
 

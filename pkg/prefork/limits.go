@@ -14,6 +14,9 @@ const (
 	drop   = 'd' // at once, without a word: no handler is spent on it
 )
 
+// leave asks a handler that waits to end.
+const leave = 'l'
+
 // ready is what a handler reports when it begins to wait. Its other report is the
 // source of its connection.
 const ready = "ready"

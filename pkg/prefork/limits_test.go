@@ -224,8 +224,8 @@ func TestCapacityCountsSessionsAndWaitingHandlers(t *testing.T) {
 	}
 }
 
-// It has accepted the connection before it knew, and its end of the talk is shut.
-func TestWhatAHandlerServesThatWasToldToGoIsASession(t *testing.T) {
+// It has accepted the connection before it knew.
+func TestLimitsHoldForAHandlerThatWasAskedToEnd(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -240,11 +240,14 @@ func TestWhatAHandlerServesThatWasToldToGoIsASession(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.readReport(h)
-	if n, err := unix.Read(pair[1], make([]byte, 1)); n != 0 || err != nil {
-		t.Errorf("it was sent something: %d, %v", n, err)
+	for _, want := range []byte{leave, refuse} {
+		var got [2]byte
+		if n, err := unix.Read(pair[1], got[:]); n != 1 || err != nil || got[0] != want {
+			t.Errorf("it was sent %q (%v); want %q", got[:max(n, 0)], err, want)
+		}
 	}
-	if got := s.sessions(from); got != 2 {
-		t.Errorf("sessions = %d; want 2", got)
+	if s.sessions(from) != 1 || s.refused() != 1 {
+		t.Errorf("%d sessions, %d are refused; want one of each", s.sessions(from), s.refused())
 	}
 }
 

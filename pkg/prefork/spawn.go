@@ -12,20 +12,27 @@ import (
 
 // startWorker starts a handler that will wait for its connection.
 func (s *Supervisor) startWorker() error {
-	// A socket that keeps message boundaries, and whose end is the end of the other process.
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	pair, err := talk()
 	if err != nil {
-		return fmt.Errorf("start handler: %w", os.NewSyscallError("socketpair", err))
+		return fmt.Errorf("start handler: %w", err)
 	}
 	defer unix.Close(pair[1])
-	fds := append([]int{-1, -1, -1, pair[1]}, s.Listeners...)
-	h, err := s.start(s.Warm, fds)
-	if err != nil {
-		unix.Close(pair[0])
+	h := &handler{pidfd: -1, control: pair[0], due: time.Now().Add(s.patience())}
+	if z := s.zygote(); z != nil && z.ready {
+		return s.fork(z, h, pair[1])
+	}
+	if err := s.start(h, s.Warm, append([]int{-1, -1, -1, pair[1]}, s.Listeners...)); err != nil {
+		h.closeControl()
 		return err
 	}
-	h.control, h.due = pair[0], time.Now().Add(s.patience())
 	return nil
+}
+
+// talk makes a socket that keeps message boundaries, and whose end is the end of the
+// other process.
+func talk() (pair [2]int, err error) {
+	pair, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	return pair, os.NewSyscallError("socketpair", err)
 }
 
 // accept takes one connection and starts a handler for it, just as inetd would.
@@ -52,8 +59,8 @@ func (s *Supervisor) accept(listener int) {
 	if s.Secret > 0 {
 		fds = append(fds, s.Secret)
 	}
-	h, err := s.start(argv, fds)
-	if err != nil {
+	h := &handler{control: -1}
+	if err := s.start(h, argv, fds); err != nil {
 		s.logf("%v", err)
 		s.backOff()
 		return
@@ -62,12 +69,21 @@ func (s *Supervisor) accept(listener int) {
 	h.assign(from, verdict)
 }
 
-// start starts a handler with the descriptors fds; -1 is /dev/null, and as
-// descriptor 2 Stderr.
-func (s *Supervisor) start(argv []string, fds []int) (*handler, error) {
+// start executes a handler with the descriptors fds.
+func (s *Supervisor) start(h *handler, argv []string, fds []int) (err error) {
+	if h.pid, h.pidfd, err = s.execute(argv, fds); err != nil {
+		return fmt.Errorf("start handler %s: %w", s.Path, err)
+	}
+	s.handlers = append(s.handlers, h)
+	return nil
+}
+
+// execute starts Path with the descriptors fds; -1 is /dev/null, and as descriptor 2
+// Stderr.
+func (s *Supervisor) execute(argv []string, fds []int) (pid, pidfd int, err error) {
 	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("start handler: %w", &os.PathError{Op: "open", Path: os.DevNull, Err: err})
+		return 0, -1, &os.PathError{Op: "open", Path: os.DevNull, Err: err}
 	}
 	defer unix.Close(null)
 	files := make([]uintptr, len(fds))
@@ -82,19 +98,28 @@ func (s *Supervisor) start(argv []string, fds []int) (*handler, error) {
 		}
 	}
 	// By path, not /proc/self/exe: after an upgrade the next handler is the new one.
-	pid, err := syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Env: handlerEnv(os.Environ()), Files: files})
+	pid, err = syscall.ForkExec(s.Path, argv, &syscall.ProcAttr{Env: handlerEnv(os.Environ()), Files: files})
 	if err != nil {
-		return nil, fmt.Errorf("start handler %s: %w", s.Path, err)
+		return 0, -1, err
 	}
-	pidfd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err = unix.PidfdOpen(pid, 0)
 	if err != nil {
 		unix.Kill(pid, unix.SIGKILL)
 		unix.Wait4(pid, nil, 0, nil)
-		return nil, fmt.Errorf("start handler: %w", os.NewSyscallError("pidfd_open", err))
+		return 0, -1, os.NewSyscallError("pidfd_open", err)
 	}
-	h := &handler{pid: pid, pidfd: pidfd, control: -1}
-	s.handlers = append(s.handlers, h)
-	return h, nil
+	unprotect(pid)
+	return pid, pidfd, nil
+}
+
+// unprotect has a process, and so its command, be as likely a victim of the kernel's
+// want of memory as those of other servers, where an administrator has protected the
+// supervisor. Whoever has made it a likelier one means the commands.
+func unprotect(pid int) {
+	own, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err == nil && len(own) > 0 && own[0] == '-' {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0) // fails only if it has ended
+	}
 }
 
 // handlerEnv leaves out what systemd meant for the supervisor alone.

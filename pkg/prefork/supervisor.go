@@ -24,6 +24,9 @@ type Supervisor struct {
 	PerSource int      // sessions at once from one source; further connections are refused. 0: any number
 	Cold      []string // argv of a handler whose descriptor 0 is the connection
 	Warm      []string // argv of a handler that uses NewWorker
+	Zygote    []string // argv of a process that such handlers are forked from; nil: each is executed
+	Service   string   // PAM service that the zygote loads
+	Watch     []string // files and directories whose change has the zygote replaced
 	Path      string   // of the handlers' executable
 	Stderr    int      // descriptor, the handlers' descriptor 2
 	Secret    int      // descriptor 3 of the handlers of Cold; 0: none
@@ -47,6 +50,19 @@ type Supervisor struct {
 	stopping  bool
 
 	moreOrphans bool // may be left to reap
+	orphansSeen time.Time
+	hasAdopted  bool // they may come
+	adopts      bool // processes whose parent ends become this one's children
+
+	zygotes       []*zygote // one that is not retired at most
+	noZygote      bool      // it cannot be had
+	noZygoteUntil time.Time // after its death
+	zygoteDeaths  int       // one after the other
+	unsound       int       // zygotes whose handlers died, one after the other
+	said          string    // the last message about them
+	mapped        []string  // files that the zygote has mapped
+	seen          string    // their state and Watch's
+	nextLook      time.Time
 }
 
 // Back-off after handlers that die before they had a connection: a broken PAM
@@ -66,10 +82,11 @@ func (s *Supervisor) Run() error {
 			return os.NewSyscallError("fcntl", err)
 		}
 	}
-	for first := true; !s.stopping; first = false {
+	for told := s.Ready == nil; !s.stopping; {
 		s.fill()
-		if first && s.Ready != nil {
+		if !told && !s.awaitsZygote() {
 			s.Ready()
+			told = true
 		}
 		if err := s.wait(); err != nil {
 			return err
@@ -81,13 +98,17 @@ func (s *Supervisor) Run() error {
 
 // fill starts handlers until enough of them wait.
 func (s *Supervisor) fill() {
-	for s.idle() < s.Idle && s.hasCapacity() && !time.Now().Before(s.notUntil) {
+	s.keepZygote()
+	for s.wanted() && !time.Now().Before(s.notUntil) && !s.awaitsZygote() {
 		if err := s.startWorker(); err != nil {
 			s.logf("%v", err)
 			s.backOff()
 		}
 	}
 }
+
+// wanted reports whether a handler is to be started.
+func (s *Supervisor) wanted() bool { return s.idle() < s.Idle && s.hasCapacity() }
 
 // wait waits for the next event and deals with it.
 func (s *Supervisor) wait() error {
@@ -99,7 +120,7 @@ func (s *Supervisor) wait() error {
 	if s.Alive != nil {
 		s.Alive()
 	}
-	if os.Getpid() == 1 {
+	if s.orphansDue() {
 		s.reapOrphans()
 	}
 	for i, do := range act {
@@ -108,6 +129,7 @@ func (s *Supervisor) wait() error {
 		}
 	}
 	s.killOverdue()
+	s.killHanging()
 	return nil
 }
 
@@ -127,7 +149,15 @@ func (s *Supervisor) watch(blockedFor time.Duration) (fds []unix.PollFd, act []f
 		if h.control >= 0 {
 			add(h.control, func() { s.readReport(h) })
 		}
-		add(h.pidfd, func() { s.reap(h) }) // what it reported before its end comes first
+		if h.pid > 0 {
+			add(h.pidfd, func() { s.reap(h) }) // what it reported before its end comes first
+		}
+	}
+	for _, z := range s.zygotes {
+		if z.channel >= 0 {
+			add(z.channel, func() { s.readZygote(z) })
+		}
+		add(z.pidfd, func() { s.reapZygote(z) })
 	}
 	return fds, act
 }
@@ -139,21 +169,38 @@ func (s *Supervisor) timeout(blockedFor time.Duration) int {
 		return 0
 	}
 	t := time.Duration(-1)
-	if s.AliveEvery > 0 {
-		t = s.AliveEvery
-	}
-	if wanted := s.idle() < s.Idle && s.hasCapacity(); blockedFor > 0 || wanted {
-		if blockedFor = max(blockedFor, 0); t < 0 || blockedFor < t {
-			t = blockedFor
+	within := func(d time.Duration) {
+		if d = max(d, 0); t < 0 || d < t {
+			t = d
 		}
+	}
+	if s.AliveEvery > 0 {
+		within(s.AliveEvery)
+	}
+	z := s.zygote()
+	switch {
+	case blockedFor > 0:
+		within(blockedFor)
+	case s.wanted() && !s.awaitsZygote():
+		within(0)
+	case s.wanted() && !z.ready:
+		within(time.Until(z.began.Add(startPatience)))
+	}
+	if z == nil && s.Zygote != nil && !s.noZygote {
+		within(time.Until(s.noZygoteUntil))
 	}
 	for _, h := range s.handlers {
-		if left := max(time.Until(h.due), 0); !h.due.IsZero() && (t < 0 || left < t) {
-			t = left
+		if !h.due.IsZero() {
+			within(time.Until(h.due))
 		}
 	}
-	if os.Getpid() == 1 && (t < 0 || t > orphansEvery) {
-		t = orphansEvery
+	for _, z := range s.zygotes {
+		if !z.due.IsZero() {
+			within(time.Until(z.due))
+		}
+	}
+	if every := s.orphansEvery(); every > 0 {
+		within(every)
 	}
 	if t < 0 {
 		return -1
@@ -173,6 +220,8 @@ func (s *Supervisor) readSignal() {
 			s.Reload()
 		}
 		s.notUntil, s.deaths = time.Time{}, 0
+		s.noZygote, s.noZygoteUntil, s.unsound, s.said = false, time.Time{}, 0, ""
+		s.retireZygotes()
 		s.retire()
 		return
 	}

@@ -63,16 +63,19 @@ func (w *Worker) Accept(asNobody func(func())) (fd int, served bool, err error) 
 		}
 		for _, e := range events[:max(n, 0)] {
 			if e.Fd == controlFd {
-				return -1, false, nil // the supervisor has closed its end
+				return -1, false, nil // the supervisor asks for it, or has gone
 			}
 			fd, peer, err := accept4(int(e.Fd), asNobody)
 			switch {
 			case err == nil:
-				verdict, err := announce(peer)
+				verdict, leaving, err := announce(peer)
 				if err != nil || verdict != drop {
 					return fd, verdict == serve, err
 				}
 				unix.Close(fd) // nothing was read from it: the next peer still gets a fresh process
+				if leaving {
+					return -1, false, nil
+				}
 			case !passing(err):
 				return -1, false, os.NewSyscallError("accept", err)
 			}
@@ -99,10 +102,11 @@ func passing(err error) bool {
 	return false
 }
 
-// announce reports to the supervisor that this handler is busy, and with whom.
-func announce(peer unix.Sockaddr) (verdict byte, err error) {
+// announce reports to the supervisor that this handler is busy, and with whom. leaving
+// is whether the supervisor has asked it to end meanwhile.
+func announce(peer unix.Sockaddr) (verdict byte, leaving bool, err error) {
 	if _, err := unix.Write(controlFd, []byte(source(peer).String())); err != nil {
-		return serve, nil // the supervisor has gone since: no limits, and no reason to drop the peer
+		return serve, false, nil // the supervisor has gone since: no limits, and no reason to drop the peer
 	}
 	var answer [1]byte
 	for {
@@ -110,11 +114,13 @@ func announce(peer unix.Sockaddr) (verdict byte, err error) {
 		switch {
 		case err == unix.EINTR:
 		case err != nil || n == 0:
-			return serve, nil
+			return serve, leaving, nil
+		case answer[0] == leave:
+			leaving = true
 		case answer[0] == serve, answer[0] == refuse, answer[0] == drop:
-			return answer[0], nil
+			return answer[0], leaving, nil
 		default:
-			return 0, fmt.Errorf("unknown verdict %q of the supervisor", answer)
+			return 0, leaving, fmt.Errorf("unknown verdict %q of the supervisor", answer)
 		}
 	}
 }

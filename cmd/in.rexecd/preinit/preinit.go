@@ -2,7 +2,10 @@
 // and their undoing before any package that would notice.
 package preinit
 
-// void restore(void);
+/*
+#cgo LDFLAGS: -lpam
+void restore(void);
+*/
 import "C"
 
 import (

@@ -1,0 +1,283 @@
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <link.h>
+#include <pwd.h>
+#include <security/pam_appl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The zygote: a process that has loaded what a handler needs, and has not started
+ * Go's runtime. It has one thread and may fork. rexecd -standby starts it with the
+ * flags of a handler, "-zygote" in place of "-worker"; a fork of it changes that word
+ * in its arguments and returns from this constructor, so that Go's runtime starts in
+ * it as if it had just been executed. Package prefork has the other end of the talk.
+ *
+ * What a fork is given that an executed process has for itself: the addresses of
+ * everything loaded, the guards of pointers (and of the stack, where they are not
+ * renewed below) and malloc's key. SECURITY.md says what follows from that. What is
+ * its own: descriptors, glibc's thread id, lists of robust mutexes and state of
+ * getrandom (fork(3) sees to these, and calls the handlers that libraries have
+ * registered with pthread_atfork), the random bytes that Go's runtime starts from.
+ * Buffers of stdio are empty: nothing is written before. */
+enum { talk = 3, first_listener = 4, most_listeners = 64, most_known = 1024 };
+
+static const char flag_zygote[] = "-zygote", flag_worker[] = "-worker";
+
+/* The supervisor logs what is not "ready". */
+static const char ready[] = "ready";
+
+static void say(const char *text, size_t size)
+{
+	send(talk, text, size, MSG_NOSIGNAL);
+}
+
+__attribute__((noreturn)) static void give_up(const char *why)
+{
+	say(why, strlen(why));
+	_exit(0);
+}
+
+/* Its file is never read, so nobody is asked anything. */
+static int answer_nothing(int n, const struct pam_message **msg, struct pam_response **resp, void *data)
+{
+	(void)n, (void)msg, (void)resp, (void)data;
+	return PAM_CONV_ERR;
+}
+
+/* What a handler does before its connection, so that all it maps is there. The
+ * transaction serves no login and has no user. It is not ended: that would unload the
+ * modules. */
+static void preload(const char *service)
+{
+	static const struct pam_conv nobody = {answer_nothing, NULL};
+	static char entry[65536];
+	pam_handle_t *pamh;
+	struct passwd pw, *root = NULL;
+	gid_t groups[64];
+	int n = 64;
+
+	(void)pam_start(service, "", &nobody, &pamh); /* what fails is the handlers' to report */
+	if (getpwnam_r("root", &pw, entry, sizeof entry, &root) == 0 && root != NULL)
+		(void)getgrouplist("root", pw.pw_gid, groups, &n);
+}
+
+/* A thread would not be there in a fork, and a lock that it held for ever be. */
+static void give_up_with_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *d;
+	int n = 0;
+
+	if (tasks == NULL)
+		give_up("/proc does not show its threads");
+	while ((d = readdir(tasks)) != NULL)
+		n += d->d_name[0] != '.';
+	closedir(tasks);
+	if (n != 1)
+		give_up("a PAM module or a name service has started a thread");
+}
+
+static int open_before[most_known];
+
+static void note_descriptors(void)
+{
+	int fd;
+
+	for (fd = 0; fd < most_known; fd++)
+		open_before[fd] = fcntl(fd, F_GETFD) != -1;
+}
+
+/* Handlers must not share a connection to a name service: one would read the answer
+ * that is another's. Modules look at their process id, or do not; for all of them the
+ * connection has ended, as when the service was started anew. Other things that a
+ * fork shares and cannot do without (epoll, pipes) keep this process from being
+ * forked; what a file maps or reads by position is like that of an executed process. */
+static void end_connections(void)
+{
+	int pair[2] = {-1, -1}, fd;
+	struct stat st;
+
+	for (fd = 0; fd < most_known; fd++) {
+		if (open_before[fd] || fstat(fd, &st) != 0)
+			continue;
+		if ((st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode))
+			give_up("a PAM module or a name service keeps a descriptor that processes cannot share");
+		if (!S_ISSOCK(st.st_mode))
+			continue;
+		if (pair[0] < 0) {
+			if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+				give_up("socketpair fails");
+			close(pair[1]);
+			open_before[pair[0]] = open_before[pair[1]] = 1;
+		}
+		if (dup3(pair[0], fd, fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+			give_up("dup3 fails");
+	}
+	if (pair[0] >= 0)
+		close(pair[0]);
+}
+
+static char report[32768];
+static size_t reported;
+
+static int add_name(struct dl_phdr_info *info, size_t size, void *data)
+{
+	size_t n = strlen(info->dlpi_name) + 1;
+
+	(void)size, (void)data;
+	if (info->dlpi_name[0] == '/' && n <= sizeof report - reported) {
+		memcpy(report + reported, info->dlpi_name, n);
+		reported += n;
+	}
+	return 0;
+}
+
+/* With the names of all files that were loaded: one that changes ends this process. */
+static void report_ready(void)
+{
+	memcpy(report, ready, sizeof ready);
+	reported = sizeof ready;
+	dl_iterate_phdr(add_name, NULL);
+	say(report, reported);
+}
+
+/* The supervisor's process must be the parent of a handler, not this one: it adopts
+ * the child of a process that ends (PR_SET_CHILD_SUBREAPER). That process need not be
+ * a copy: it borrows this one's memory (vfork), and only calls fork(3). Returns 0 in
+ * the handler; else the handler's process id, or a negative errno. */
+static pid_t make_handler(void)
+{
+	volatile pid_t made = 0; /* in the memory that both have */
+	pid_t between = vfork();
+
+	if (between == 0) {
+		made = fork();
+		if (made == 0)
+			return 0; /* to a stack of its own */
+		if (made < 0)
+			made = -errno;
+		_exit(0);
+	}
+	if (between < 0)
+		return -errno;
+	/* Reaped, it has handed its child over. Where SIGCHLD is ignored this ends with ECHILD, as late. */
+	while (waitpid(between, NULL, 0) < 0 && errno == EINTR)
+		;
+	return made != 0 ? made : -ECHILD;
+}
+
+/* Receives at most n descriptors with a message of at most size bytes. */
+static ssize_t receive(int from, char *text, size_t size, int *fds, int n, int *count)
+{
+	_Alignas(struct cmsghdr) char space[CMSG_SPACE(most_listeners * sizeof(int))];
+	struct iovec iov = {text, size};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))};
+	struct cmsghdr *c;
+	ssize_t got;
+
+	*count = 0;
+	do
+		got = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got > 0 && (c = CMSG_FIRSTHDR(&msg)) != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		*count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(c), (size_t)*count * sizeof(int));
+	}
+	return got;
+}
+
+/* In the handler: descriptors and arguments as the supervisor gives them to one that
+ * it executes. The listening sockets come by the handler's own socket: they are never
+ * the zygote's. */
+static void become_handler(int control, int listeners, char *flag)
+{
+	int fds[most_listeners], n, i;
+	char text;
+
+	if (dup2(control, talk) < 0) /* closes the zygote's: no handler ever has it */
+		_exit(1);
+	close(control);
+	if (receive(talk, &text, 1, fds, listeners, &n) <= 0)
+		_exit(0); /* the supervisor has gone */
+	if (n != listeners)
+		_exit(1);
+	for (i = 0; i < n; i++) {
+		if (dup2(fds[i], first_listener + i) < 0)
+			_exit(1);
+		close(fds[i]);
+	}
+	/* Go's runtime makes all its random numbers from these, and would make the same in
+	 * each handler. */
+	if (getrandom((void *)getauxval(AT_RANDOM), 16, 0) != 16)
+		_exit(1);
+	memcpy(flag, flag_worker, sizeof flag_worker);
+}
+
+/* Serves the supervisor until that ends. Returns in each handler. */
+static void serve(int listeners, char *flag)
+{
+	for (;;) {
+		int control, n;
+		int32_t made;
+		char text;
+
+		if (receive(talk, &text, 1, &control, 1, &n) <= 0)
+			_exit(0);
+		made = n == 1 ? make_handler() : -EMFILE; /* it did not fit among the descriptors */
+		if (made == 0) {
+			become_handler(control, listeners, flag);
+			return;
+		}
+		if (n == 1)
+			close(control);
+		say((const char *)&made, sizeof made);
+	}
+}
+
+/* Before the other constructors, which every handler must run for itself. */
+__attribute__((constructor(101))) static void be_zygote(int argc, char **argv)
+{
+#ifdef __GLIBC__ /* others pass no arguments to a constructor */
+	char service[64];
+	struct stat st;
+	int listeners, type, n, i, none;
+	socklen_t size = sizeof type;
+
+	if (argc < 3 || strcmp(argv[argc - 2], flag_zygote) != 0)
+		return;
+	listeners = atoi(argv[argc - 1]);
+	/* Whoever else writes that flag is told that there is none. */
+	if (listeners < 1 || listeners > most_listeners || fstat(talk, &st) != 0 || !S_ISSOCK(st.st_mode) ||
+	    getsockopt(talk, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
+		return;
+	fcntl(talk, F_SETFD, FD_CLOEXEC);
+	for (i = 0; i < listeners; i++) /* kept free of what modules open */
+		if (fcntl(first_listener + i, F_GETFD) == -1 && dup3(0, first_listener + i, O_CLOEXEC) < 0)
+			give_up("no descriptors are left");
+	n = (int)receive(talk, service, sizeof service - 1, &none, 0, &i);
+	if (n <= 0)
+		_exit(0);
+	service[n] = 0;
+	note_descriptors();
+	preload(service);
+	end_connections();
+	give_up_with_threads();
+	/* As every handler: a dump would have what handlers yet to come share. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	report_ready();
+	serve(listeners, argv[argc - 2]);
+#else
+	(void)argc, (void)argv, (void)flag_zygote;
+#endif
+}

@@ -1,0 +1,60 @@
+package prefork
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lookEvery is how often the files are looked at that a zygote was made of, at most.
+const lookEvery = 100 * time.Millisecond
+
+// look notes how the files are that a zygote is made of.
+func (s *Supervisor) look() { s.seen, s.nextLook = s.state(), time.Now().Add(lookEvery) }
+
+// changed reports whether they are others than they were.
+func (s *Supervisor) changed() bool {
+	if time.Now().Before(s.nextLook) {
+		return false
+	}
+	was := s.seen
+	s.look()
+	return s.seen != was
+}
+
+// state is what a change of any of the files changes: that of a directory is that of
+// all files in it.
+func (s *Supervisor) state() string {
+	var b strings.Builder
+	for _, list := range [][]string{{s.Path}, s.Watch, s.mapped} {
+		for _, path := range list {
+			st := note(&b, path)
+			if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+				continue
+			}
+			entries, _ := os.ReadDir(path) // what cannot be read is empty
+			for _, e := range entries {
+				note(&b, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	return b.String()
+}
+
+// note adds what is to be compared of a file. Nobody sets the time of its last change
+// back, as an installation that keeps files' dates does with that of its contents.
+func note(b *strings.Builder, path string) (st unix.Stat_t) {
+	if unix.Stat(path, &st) != nil {
+		st = unix.Stat_t{}
+	}
+	for _, v := range []uint64{uint64(st.Dev), uint64(st.Ino), uint64(st.Ctim.Sec), uint64(st.Ctim.Nsec), uint64(st.Size)} {
+		for range 8 {
+			b.WriteByte(byte(v))
+			v >>= 8
+		}
+	}
+	return st
+}
