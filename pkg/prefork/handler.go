@@ -123,7 +123,7 @@ func (s *Supervisor) reap(h *handler) {
 	}
 	unix.Close(h.pidfd)
 	s.remove(h)
-	if ws.Signaled() && h.from != nil {
+	if h.from != nil && (ws.Signaled() || ws.ExitStatus() == runtimeCrash) {
 		s.crashed(h)
 	}
 	if !h.busy && !h.retired {
@@ -144,10 +144,13 @@ func (s *Supervisor) remove(h *handler) {
 	s.handlers = kept
 }
 
-// crashed replaces what has the same addresses as a handler that died of a signal:
-// whoever made it do so gets no second try at them.
+// runtimeCrash is the exit status of a program in Go that a signal of its own making
+// ends, or a panic.
+const runtimeCrash = 2
+
+// crashed replaces what has the same addresses as a handler that crashed: whoever made it do so gets no second try at them.
 func (s *Supervisor) crashed(h *handler) {
-	s.logf("a handler died of a signal: those that wait and have the same addresses are replaced")
+	s.logf("a handler crashed: those that wait and have the same addresses are replaced")
 	h.from.retire()
 	for _, other := range s.handlers {
 		if other.from == h.from && !other.busy && !other.retired {

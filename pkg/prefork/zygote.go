@@ -57,6 +57,7 @@ func (s *Supervisor) keepZygote() {
 	if z := s.zygote(); (z != nil && z.ready || s.noZygote) && s.wanted() && s.changed() {
 		s.noZygote = false
 		s.retireZygotes()
+		s.logf("what handlers are made of has changed: the next ones load it anew")
 	}
 	if s.zygote() == nil && !s.noZygote && !time.Now().Before(s.noZygoteUntil) {
 		if err := s.startZygote(); err != nil {

@@ -32,6 +32,15 @@
  * Buffers of stdio are empty: nothing is written before. */
 enum { talk = 3, first_listener = 4, most_listeners = 64, most_known = 1024 };
 
+/* Of the stack, which glibc made of random bytes when the zygote began: a fork gets
+ * another, where it lies in a register's reach. Elsewhere it is in memory that is
+ * read-only by now. */
+#if defined __x86_64__ && defined __LP64__ && defined __GLIBC__
+#define NEW_GUARD(guard) __asm__ volatile("mov %0, %%fs:0x28" : : "r"(guard) : "memory")
+#else
+#define NEW_GUARD(guard) (void)(guard)
+#endif
+
 static const char flag_zygote[] = "-zygote", flag_worker[] = "-worker";
 
 /* The supervisor logs what is not "ready". */
@@ -200,6 +209,8 @@ static ssize_t receive(int from, char *text, size_t size, int *fds, int n, int *
 /* In the handler: descriptors and arguments as the supervisor gives them to one that
  * it executes. The listening sockets come by the handler's own socket: they are never
  * the zygote's. */
+static uintptr_t guard;
+
 static void become_handler(int control, int listeners, char *flag)
 {
 	int fds[most_listeners], n, i;
@@ -219,7 +230,7 @@ static void become_handler(int control, int listeners, char *flag)
 	}
 	/* Go's runtime makes all its random numbers from these, and would make the same in
 	 * each handler. */
-	if (getrandom((void *)getauxval(AT_RANDOM), 16, 0) != 16)
+	if (getrandom((void *)getauxval(AT_RANDOM), 16, 0) != 16 || getrandom(&guard, sizeof guard, 0) != sizeof guard)
 		_exit(1);
 	memcpy(flag, flag_worker, sizeof flag_worker);
 }
@@ -245,22 +256,21 @@ static void serve(int listeners, char *flag)
 	}
 }
 
-/* Before the other constructors, which every handler must run for itself. */
-__attribute__((constructor(101))) static void be_zygote(int argc, char **argv)
+/* Returns 1 in a handler, and 0 where no zygote is wanted. */
+static int zygote(int argc, char **argv)
 {
-#ifdef __GLIBC__ /* others pass no arguments to a constructor */
 	char service[64];
 	struct stat st;
 	int listeners, type, n, i, none;
 	socklen_t size = sizeof type;
 
 	if (argc < 3 || strcmp(argv[argc - 2], flag_zygote) != 0)
-		return;
+		return 0;
 	listeners = atoi(argv[argc - 1]);
 	/* Whoever else writes that flag is told that there is none. */
 	if (listeners < 1 || listeners > most_listeners || fstat(talk, &st) != 0 || !S_ISSOCK(st.st_mode) ||
 	    getsockopt(talk, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET)
-		return;
+		return 0;
 	fcntl(talk, F_SETFD, FD_CLOEXEC);
 	for (i = 0; i < listeners; i++) /* kept free of what modules open */
 		if (fcntl(first_listener + i, F_GETFD) == -1 && dup3(0, first_listener + i, O_CLOEXEC) < 0)
@@ -277,7 +287,26 @@ __attribute__((constructor(101))) static void be_zygote(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	report_ready();
 	serve(listeners, argv[argc - 2]);
+	return 1;
+}
+
+/* Before the other constructors, which every handler must run for itself. It must have
+ * no guard of its own: that would be the old one. glibc's function that calls it has
+ * none, and does not return. Were it otherwise, handlers would end at once, and the
+ * supervisor do without a zygote. */
+#if defined __has_attribute && __has_attribute(no_stack_protector)
+__attribute__((no_stack_protector))
+#endif
+__attribute__((constructor(101))) static void be_zygote(int argc, char **argv)
+{
+#ifdef __GLIBC__ /* others pass no arguments to a constructor */
+	static int (*volatile const not_inlined)(int, char **) = zygote;
+
+	if (not_inlined(argc, argv)) {
+		NEW_GUARD(guard & ~(uintptr_t)0xff); /* a string ends before it, as glibc has it */
+		guard = 0;
+	}
 #else
-	(void)argc, (void)argv, (void)flag_zygote;
+	(void)argc, (void)argv, (void)zygote;
 #endif
 }
