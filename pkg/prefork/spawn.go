@@ -108,16 +108,17 @@ func (s *Supervisor) execute(argv []string, fds []int) (pid, pidfd int, err erro
 		unix.Wait4(pid, nil, 0, nil)
 		return 0, -1, os.NewSyscallError("pidfd_open", err)
 	}
-	unprotect(pid)
+	if own, err := os.ReadFile("/proc/self/oom_score_adj"); err == nil {
+		unprotect(pid, string(own))
+	}
 	return pid, pidfd, nil
 }
 
 // unprotect has a process, and so its command, be as likely a victim of the kernel's
 // want of memory as those of other servers, where an administrator has protected the
-// supervisor. Whoever has made it a likelier one means the commands.
-func unprotect(pid int) {
-	own, err := os.ReadFile("/proc/self/oom_score_adj")
-	if err == nil && len(own) > 0 && own[0] == '-' {
+// supervisor, whose score is own. Whoever has made it a likelier one means the commands.
+func unprotect(pid int, own string) {
+	if strings.HasPrefix(own, "-") {
 		_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("0"), 0) // fails only if it has ended
 	}
 }

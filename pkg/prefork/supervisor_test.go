@@ -2,6 +2,7 @@ package prefork
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -125,6 +126,27 @@ func TestEndedPidIsThatOfTheChild(t *testing.T) {
 	}
 	if got := endedPid(&info); got != cmd.Process.Pid {
 		t.Errorf("endedPid = %d; want %d", got, cmd.Process.Pid)
+	}
+}
+
+// Few hosts let a test protect a process.
+func TestHandlersAreNotProtectedWithTheSupervisor(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "echo 300 >/proc/self/oom_score_adj; echo; read x")
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer in.Close()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct{ own, want string }{{"0\n", "300\n"}, {"300\n", "300\n"}, {"-700\n", "0\n"}} {
+		unprotect(cmd.Process.Pid, step.own)
+		if got, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", cmd.Process.Pid)); string(got) != step.want {
+			t.Errorf("of a supervisor with %q: %q, %v; want %q", step.own, got, err, step.want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -115,4 +116,25 @@ func TestSessionsBeyondTheLimitWaitTheirTurn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// It has been asked to end, and has accepted a connection before it has read that.
+func TestLimitsHoldWhileHandlersAreReplaced(t *testing.T) {
+	t.Parallel()
+	s := stand(t, lab.Room{}, lab.Rexecd(t), nil, "-standby", "1", "-max-per-source", "1", "-max", "2")
+	u := newUser(t, lab.User{})
+	session := lab.Open(t, s.addr, u.Name, u.Password, "cat").Started(t)
+	waiting := s.wantWaiting(t, 1)[0]
+	lab.Eventually(t, "the handler waits", func() bool { return strings.Contains(read("/proc/"+waiting+"/wchan"), "poll") })
+	lab.Run(t, "kill", "-STOP", waiting)
+	lab.Eventually(t, "it has stopped", func() bool { return strings.Contains(read("/proc/"+waiting+"/status"), "State:\tT") })
+	c := lab.Dial(t, s.addr)
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	lab.Eventually(t, "it reloads", func() bool { return strings.Contains(s.out.String(), "reloading: ") })
+	lab.Run(t, "kill", "-CONT", waiting)
+	c.Write(request(u, "echo served").Bytes())
+	if answer, _ := io.ReadAll(c); string(answer) != tooManyOpen {
+		t.Errorf("one too many: %q", answer)
+	}
+	session.Reset(t)
 }

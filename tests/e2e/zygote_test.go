@@ -65,7 +65,9 @@ func TestAForkedHandlerHasWhatAnExecutedOneHas(t *testing.T) {
 	t.Parallel()
 	forking, executing := unusually(t, ""), unusually(t, threaded(t))
 	forking.forked(t, "")
-	lab.Eventually(t, "the thread is noticed", func() bool { return strings.Contains(executing.out.String(), "has started a thread: each handler is started anew") })
+	lab.Eventually(t, "the thread is noticed", func() bool {
+		return strings.Contains(executing.out.String(), "has started a thread: each handler is started anew")
+	})
 	for range 3 {
 		s := []string{forking.wantWaiting(t, 2)[0], executing.wantWaiting(t, 2)[0]}
 		for _, pid := range s {
