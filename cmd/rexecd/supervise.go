@@ -78,9 +78,6 @@ func supervise(o options, messages io.Writer) error {
 			fmt.Fprintln(messages, err)
 		}
 	}
-	if o.standby == 0 {
-		s.Zygote = nil
-	}
 	notifySystemd(s)
 	announce(messages, o, listeners, single > 0)
 	return s.Run()

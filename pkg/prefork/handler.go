@@ -148,7 +148,8 @@ func (s *Supervisor) remove(h *handler) {
 // ends, or a panic.
 const runtimeCrash = 2
 
-// crashed replaces what has the same addresses as a handler that crashed: whoever made it do so gets no second try at them.
+// crashed replaces what has the same addresses as a handler that crashed: whoever made
+// it do so gets no second try at them.
 func (s *Supervisor) crashed(h *handler) {
 	s.logf("a handler crashed: those that wait and have the same addresses are replaced")
 	h.from.retire()

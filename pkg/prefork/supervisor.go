@@ -186,7 +186,7 @@ func (s *Supervisor) timeout(blockedFor time.Duration) int {
 	case s.wanted() && !z.ready:
 		within(time.Until(z.began.Add(startPatience)))
 	}
-	if z == nil && s.Zygote != nil && !s.noZygote {
+	if z == nil && s.Zygote != nil && s.Idle > 0 && !s.noZygote {
 		within(time.Until(s.noZygoteUntil))
 	}
 	for _, h := range s.handlers {

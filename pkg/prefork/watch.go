@@ -1,6 +1,7 @@
 package prefork
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,11 +51,10 @@ func note(b *strings.Builder, path string) (st unix.Stat_t) {
 	if unix.Stat(path, &st) != nil {
 		st = unix.Stat_t{}
 	}
-	for _, v := range []uint64{uint64(st.Dev), uint64(st.Ino), uint64(st.Ctim.Sec), uint64(st.Ctim.Nsec), uint64(st.Size)} {
-		for range 8 {
-			b.WriteByte(byte(v))
-			v >>= 8
-		}
+	var seen [40]byte
+	for i, v := range []int64{int64(st.Dev), int64(st.Ino), int64(st.Ctim.Sec), int64(st.Ctim.Nsec), st.Size} {
+		binary.NativeEndian.PutUint64(seen[8*i:], uint64(v))
 	}
+	b.Write(seen[:])
 	return st
 }

@@ -38,7 +38,8 @@ const (
 	// mostForkTime is how long a fork may take, on a host that swaps as well.
 	mostForkTime = 10 * time.Second
 
-	// startPatience is how long handlers wait for a zygote that starts before they are executed instead.
+	// startPatience is how long a zygote may take to start before handlers are
+	// executed instead.
 	startPatience = 500 * time.Millisecond
 
 	// mostUnsound is how many zygotes in a row may make handlers that die before they wait.
@@ -51,7 +52,7 @@ const readyZygote = "ready\x00"
 
 // keepZygote sees to it that there is a zygote that is new enough.
 func (s *Supervisor) keepZygote() {
-	if s.Zygote == nil {
+	if s.Zygote == nil || s.Idle == 0 {
 		return
 	}
 	if z := s.zygote(); (z != nil && z.ready || s.noZygote) && s.wanted() && s.changed() {
@@ -104,7 +105,8 @@ func (s *Supervisor) startZygote() error {
 		return err
 	}
 	now := time.Now()
-	s.zygotes = append(s.zygotes, &zygote{pid: pid, pidfd: pidfd, channel: pair[0], began: now, due: now.Add(s.patience())})
+	z := &zygote{pid: pid, pidfd: pidfd, channel: pair[0], began: now, due: now.Add(s.patience())}
+	s.zygotes = append(s.zygotes, z)
 	return nil
 }
 
