@@ -163,7 +163,8 @@ func (s *Supervisor) crashed(h *handler) {
 	}
 	h.from.sound = true // it counts once
 	if s.unsound++; s.unsound == mostUnsound {
-		s.withoutZygote("handlers that are forked die")
+		s.unsound, s.noZygoteUntil = 0, time.Now().Add(unsoundPause)
+		s.logf("handlers that are forked die before they wait: for %v each is started anew", unsoundPause)
 	}
 }
 

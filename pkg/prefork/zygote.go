@@ -44,6 +44,9 @@ const (
 
 	// mostUnsound is how many zygotes in a row may make handlers that die before they wait.
 	mostUnsound = 3
+
+	// unsoundPause is how long handlers are executed after those.
+	unsoundPause = time.Minute
 )
 
 // readyZygote is the first word of a zygote that can be forked, before the names of
@@ -62,7 +65,7 @@ func (s *Supervisor) keepZygote() {
 	}
 	if s.zygote() == nil && !s.noZygote && !time.Now().Before(s.noZygoteUntil) {
 		if err := s.startZygote(); err != nil {
-			s.withoutZygote(err.Error())
+			s.zygoteFailed(fmt.Sprintf("start %s: %v", s.Path, err))
 		}
 	}
 }
@@ -275,9 +278,14 @@ func (s *Supervisor) reapZygote(z *zygote) {
 	if z.retired {
 		return
 	}
-	s.noZygoteUntil = time.Now().Add(firstBackOff << min(s.zygoteDeaths, 7))
+	s.zygoteFailed(fmt.Sprintf("the process that handlers are forked from died: %v", ending(ws)))
+}
+
+// zygoteFailed has handlers executed until there is another zygote, a little later.
+func (s *Supervisor) zygoteFailed(why string) {
+	s.noZygoteUntil = time.Now().Add(min(firstBackOff<<min(s.zygoteDeaths, 7), mostBackOff))
 	s.zygoteDeaths++
-	s.sayOnce(fmt.Sprintf("the process that handlers are forked from died: %v", ending(ws)))
+	s.sayOnce(why)
 }
 
 // withoutZygote has handlers executed, until SIGHUP or until a file changes.

@@ -1,6 +1,9 @@
 package systemd
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -78,5 +81,73 @@ func TestWhatIsNoFileDoesNotFailTheStandbyService(t *testing.T) {
 			}
 			lab.Run(t, "systemctl", "disable", "--now", "rexec-standby.socket")
 		})
+	}
+}
+
+// standby starts the service, and waits until what it keeps ready was forked.
+func standby(t *testing.T) (supervisor int) {
+	t.Helper()
+	prepareHost(t)
+	lab.Run(t, "systemctl", "enable", "--now", "rexec-standby.socket")
+	t.Cleanup(func() {
+		lab.Run(t, "systemctl", "disable", "--now", "rexec-standby.socket")
+		says("systemctl", "stop", "rexec-standby.service")
+		says("systemctl", "reset-failed")
+	})
+	if a := ask(t, "echo first"); string(a.All) != "\x00first\n" {
+		t.Fatalf("%v", a)
+	}
+	supervisor, err := strconv.Atoi(strings.TrimSpace(lab.Run(t, "systemctl", "show", "-P", "MainPID", "rexec-standby.service")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.Eventually(t, "a zygote", func() bool { return zygoteOf(supervisor) != 0 })
+	for range 5 { // those that were executed meanwhile
+		ask(t, "true")
+	}
+	return supervisor
+}
+
+func zygoteOf(supervisor int) int {
+	for _, pid := range lab.Children(supervisor) {
+		if strings.Contains(lab.Read(fmt.Sprintf("/proc/%d/cmdline", pid)), "\x00-zygote\x00") && lab.ProcStatus(pid, "State") != "Z (zombie)" {
+			return pid
+		}
+	}
+	return 0
+}
+
+// pam_systemd asks over the bus, which it has loaded before the fork.
+func TestAForkedHandlerHasALogindSession(t *testing.T) {
+	supervisor := standby(t)
+	zygote := zygoteOf(supervisor)
+	for range 3 {
+		s := lab.Open(t, addr, "alice", "correct-horse", "echo $XDG_SESSION_ID; echo $PPID; cat").Started(t)
+		id, handler := s.Line(t), s.Line(t)
+		pid, _ := strconv.Atoi(handler)
+		if lab.ProcStatus(pid, "PPid") != strconv.Itoa(supervisor) {
+			t.Errorf("the parent of handler %s is not the supervisor, %d", handler, supervisor)
+		}
+		out := lab.Run(t, "loginctl", "show-session", id, "-p", "Name", "-p", "Leader", "-p", "State", "-p", "RemoteHost")
+		for _, want := range []string{"Name=alice", "Leader=" + handler, "State=active", "RemoteHost=127.0.0.1"} {
+			if !strings.Contains(out, want+"\n") {
+				t.Errorf("loginctl show-session: no %s in\n%s", want, out)
+			}
+		}
+		if cgroup := lab.Read("/proc/" + handler + "/cgroup"); !strings.Contains(cgroup, "session-"+id+".scope") {
+			t.Errorf("the handler is in %s", cgroup)
+		}
+		s.Primary.CloseWrite()
+		s.Rest(t)
+		lab.Eventually(t, "the session has ended", func() bool {
+			out, err := says("loginctl", "show-session", id, "-p", "State")
+			return err != nil || strings.Contains(out, "closing")
+		})
+	}
+	if now := zygoteOf(supervisor); now != zygote {
+		t.Errorf("the zygote was %d and is %d", zygote, now)
+	}
+	if cgroup := lab.Read(fmt.Sprintf("/proc/%d/cgroup", zygote)); !strings.Contains(cgroup, "rexec-standby.service") {
+		t.Errorf("the zygote is in %s", cgroup)
 	}
 }
