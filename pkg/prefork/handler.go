@@ -53,11 +53,16 @@ func (s *Supervisor) retireHandler(h *handler) {
 // killOverdue ends handlers that hang before they have a connection.
 func (s *Supervisor) killOverdue() {
 	for _, h := range s.handlers {
-		if !h.due.IsZero() && time.Now().After(h.due) {
+		if h.overdue(time.Now()) {
 			s.logf("a handler hangs before it has a connection (a PAM module, a name service?): killed")
 			s.kill(h)
 		}
 	}
+}
+
+// overdue reports whether it hangs. One that is not made yet is the zygote's to answer for.
+func (h *handler) overdue(now time.Time) bool {
+	return h.pid > 0 && !h.due.IsZero() && now.After(h.due)
 }
 
 // kill ends a handler without a connection. reap does the rest.

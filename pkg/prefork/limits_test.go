@@ -33,6 +33,14 @@ func TestMain(m *testing.M) {
 		unix.Close(controlFd)
 		time.Sleep(time.Hour)
 	case "cold":
+	case "mute":
+		unix.Write(controlFd, []byte(readyZygote))
+		time.Sleep(time.Hour)
+	case "refusing":
+		unix.Write(controlFd, []byte("a reason"))
+		os.Exit(0)
+	case "dying":
+		os.Exit(3)
 	default:
 		os.Exit(m.Run())
 	}

@@ -190,7 +190,7 @@ func (s *Supervisor) timeout(blockedFor time.Duration) int {
 		within(time.Until(s.noZygoteUntil))
 	}
 	for _, h := range s.handlers {
-		if !h.due.IsZero() {
+		if h.pid > 0 && !h.due.IsZero() {
 			within(time.Until(h.due))
 		}
 	}

@@ -133,7 +133,7 @@ func (s *Supervisor) fork(z *zygote, h *handler, end int) error {
 	h.from = z
 	s.handlers = append(s.handlers, h)
 	if z.asked = append(z.asked, h); len(z.asked) == 1 {
-		z.due = time.Now().Add(mostForkTime)
+		z.due = time.Now().Add(min(mostForkTime, s.patience()))
 	}
 	if z.forks++; z.forks == mostForks {
 		z.retire()
