@@ -53,8 +53,10 @@ func runWithZygote(t *testing.T, zygote string, watch ...string) *running {
 			t.Error(err)
 		}
 		for _, h := range s.handlers {
-			s.kill(h)
-			unix.Wait4(h.pid, nil, 0, nil)
+			if h.pid > 0 { // made already
+				s.kill(h)
+				unix.Wait4(h.pid, nil, 0, nil)
+			}
 		}
 		for _, z := range s.zygotes {
 			unix.Kill(z.pid, unix.SIGKILL)

@@ -62,8 +62,13 @@ var targets = []target{
 }
 
 var standbyTargets = []target{
-	{"standby: connect to NUL, pam_permit, against netkit", against("nul", rig.StandbyName, "netkit", "permit", measure.Plain), 0.6, false},
+	{"standby: connect to NUL, pam_permit, against netkit", against("nul", rig.StandbyName, "netkit", "permit", measure.Plain), 0.45, false},
 	{"standby: connect to NUL, pam_unix, against netkit", against("nul", rig.StandbyName, "netkit", "unix", measure.Plain), 0.97, false},
+	{"standby: connections/s at 8, pam_permit, against netkit", against("rate8", rig.StandbyName, "netkit", "permit", measure.Plain), 1.15, true},
+	{"standby: connections/s at 8, pam_unix, against netkit", against("rate8", rig.StandbyName, "netkit", "unix", measure.Plain), 1, true},
+	{"standby: CPU a connection, pam_permit, supervisor and zygote included, against netkit", against("cpu", rig.StandbyName, "netkit", "permit", measure.Plain), 0.95, false},
+	{"standby: waiting parent, private dirty KB, pam_permit", absolute(measure.KeyOf("dirty", rig.StandbyName, "permit", measure.Plain)), 850, false},
+	{"standby: 1,000 held sessions: the next one's latency against the first's", absolute(measure.KeyOf("held-next", rig.StandbyName, "permit", measure.Plain)), 1.1, false},
 	{"standby under systemd: connect to NUL, pam_permit, against netkit by Accept=yes", against("sd-nul", rig.StandbyName, "netkit", "permit", measure.Plain), 0.3, false},
 }
 

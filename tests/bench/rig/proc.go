@@ -86,7 +86,10 @@ func ready(supervisor int, exe string) (int, error) {
 }
 
 // A Rollup is a process's memory in KB.
-type Rollup struct{ PSS, PrivateDirty, PrivateClean float64 }
+type Rollup struct{ PSS, PrivateDirty, PrivateClean, SharedDirty float64 }
+
+// Dirty is what is the process's own or was before it was forked.
+func (r Rollup) Dirty() float64 { return r.PrivateDirty + r.SharedDirty }
 
 // MemoryOf reads the memory of a process.
 func MemoryOf(pid int) (r Rollup, err error) {
@@ -108,6 +111,8 @@ func MemoryOf(pid int) (r Rollup, err error) {
 			r.PSS = kb
 		case "Private_Dirty:":
 			r.PrivateDirty = kb
+		case "Shared_Dirty:":
+			r.SharedDirty = kb
 		case "Private_Clean:":
 			r.PrivateClean = kb
 		}

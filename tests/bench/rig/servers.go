@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -157,9 +158,28 @@ func (r *Running) Settle() (Cost, error) {
 func (r *Running) Cost() (Cost, error) {
 	if r.Standing {
 		cpu, err := TreeCPU(r.PID)
+		if zygote := r.Zygote(); zygote != 0 && err == nil {
+			// With those that it has reaped. Once it has ended it is among the supervisor's.
+			more, err := TreeCPU(zygote)
+			return Cost{CPU: cpu + more}, err
+		}
 		return Cost{CPU: cpu}, err
 	}
 	return r.ask("cost")
+}
+
+// Zygote is the process that a standing server's handlers are forked from, or 0.
+func (r *Running) Zygote() int {
+	list, _ := Processes()
+	for _, p := range list {
+		if p.parent != r.PID || p.exe != r.handler {
+			continue
+		}
+		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid)); bytes.Contains(args, []byte("\x00-zygote\x00")) {
+			return p.pid
+		}
+	}
+	return 0
 }
 
 func (r *Running) ask(word string) (Cost, error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"rexecd/tests/bench/rig"
 )
@@ -20,6 +21,7 @@ type inventory struct {
 	files       []string // in the watched directories
 	supervisor  int      // descriptors of a standing server's own process
 	resident    float64  // KB of it
+	zygote      float64  // KB of the process that its handlers are forked from
 }
 
 // watched are the directories where daemons and PAM modules leave files.
@@ -63,6 +65,16 @@ func takeInventory(r *rig.Running) (inventory, error) {
 			return v, err
 		}
 		v.resident = m.PrivateDirty
+		for range 1000 { // it may just be replaced
+			if m, err = rig.MemoryOf(r.Zygote()); err == nil {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err != nil {
+			return v, fmt.Errorf("zygote is gone: %w", err)
+		}
+		v.zygote = m.Dirty()
 	}
 	return v, nil
 }
@@ -93,6 +105,7 @@ func (v inventory) compare(before inventory, found *findings) {
 	found.check(len(left) == 0, "%d files left in %s: %v", len(left), strings.Join(watched, " "), left[:min(len(left), 10)])
 	if before.supervisor > 0 {
 		found.check(v.supervisor <= before.supervisor, "descriptors of the supervisor: %d before, %d after", before.supervisor, v.supervisor)
+		found.check(v.zygote <= before.zygote+64, "dirty KB of the zygote: %.0f before, %.0f after", before.zygote, v.zygote)
 		// Go's heap grows to 4 MB before its first collection; a leak of 400 bytes for each of 20,000 connections shows.
 		found.check(v.resident <= before.resident+8<<10, "private dirty KB of the supervisor: %.0f before, %.0f after", before.resident, v.resident)
 	}
