@@ -214,7 +214,7 @@ static uintptr_t guard;
 static void become_handler(int control, int listeners, char *flag)
 {
 	int fds[most_listeners], n, i;
-	char text;
+	char text = 0;
 
 	if (dup2(control, talk) < 0) /* closes the zygote's: no handler ever has it */
 		_exit(1);
@@ -241,7 +241,7 @@ static void serve(int listeners, char *flag)
 	for (;;) {
 		int control, n;
 		int32_t made;
-		char text;
+		char text = 0;
 
 		if (receive(talk, &text, 1, &control, 1, &n) <= 0)
 			_exit(0);
