@@ -34,7 +34,7 @@ type options struct {
 	// Internal: rexecd passes these to the processes that it starts.
 	console   bool // log on standard error, for rexecd -debug
 	stderr    bool // log there on a host without a system log, for rexecd -standby
-	listeners int  // accept a connection of so many inherited listening sockets
+	listeners int  // accept a connection of so many inherited listening sockets; -zygote N: preinit/zygote.c
 	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
 	explain   bool // say what the rules make of a request, for rexecd -explain

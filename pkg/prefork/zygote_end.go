@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// wrongFlags is the exit status of in.rexecd where its C code has not seen the flag.
+const wrongFlags = 2
+
 // retire has a zygote end as soon as what it was asked for is made.
 func (z *zygote) retire() {
 	z.retired = true
@@ -62,7 +65,11 @@ func (s *Supervisor) reapZygote(z *zygote) {
 	}
 	s.zygotes = kept
 	s.adoptUntilMade()
-	if z.retired {
+	switch {
+	case z.retired:
+		return
+	case !z.ready && ws.Exited() && ws.ExitStatus() == wrongFlags:
+		s.withoutZygote("in.rexecd does not take -zygote") // a C library that tells constructors nothing
 		return
 	}
 	s.zygoteFailed(fmt.Sprintf("the process that handlers are forked from died: %v", ending(ws)))
