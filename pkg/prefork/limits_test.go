@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 	case "mute":
 		unix.Write(controlFd, []byte(readyZygote))
 		time.Sleep(time.Hour)
+	case "parting":
+		unix.Write(controlFd, []byte(readyZygote))
+		unix.Close(controlFd)
+		time.Sleep(time.Hour)
 	case "refusing":
 		unix.Write(controlFd, []byte("a reason"))
 		os.Exit(0)

@@ -183,7 +183,7 @@ func (s *Supervisor) timeout(blockedFor time.Duration) int {
 		within(blockedFor)
 	case s.wanted() && !s.awaitsZygote():
 		within(0)
-	case s.wanted() && !z.ready:
+	case s.wanted() && !z.ready && z.channel >= 0:
 		within(time.Until(z.began.Add(startPatience)))
 	}
 	if z == nil && s.Zygote != nil && s.Idle > 0 && !s.noZygote {

@@ -37,6 +37,9 @@ const (
 	// mostForkTime is how long a fork may take, on a host that swaps as well.
 	mostForkTime = 10 * time.Second
 
+	// mostEndTime is how long a process may take to end that has closed its socket.
+	mostEndTime = time.Second
+
 	// startPatience is how long a zygote may take to start before handlers are
 	// executed instead.
 	startPatience = 500 * time.Millisecond
@@ -86,6 +89,8 @@ func (s *Supervisor) awaitsZygote() bool {
 	switch {
 	case z == nil:
 		return false
+	case z.channel < 0: // it has ended, or will have in a moment
+		return true
 	case z.ready:
 		return len(z.asked) >= mostAsked
 	}
@@ -169,7 +174,10 @@ func (s *Supervisor) readZygote(z *zygote) {
 			return
 		case err == unix.EINTR:
 		case err != nil || n == 0:
-			z.close() // reapZygote does the rest
+			z.close() // reapZygote does the rest, if need be after killHanging
+			if !z.retired {
+				z.due = time.Now().Add(mostEndTime)
+			}
 		case z.ready && n == 4 && len(z.asked) > 0:
 			s.made(z, int(int32(binary.NativeEndian.Uint32(buf[:]))))
 		case bytes.HasPrefix(buf[:n], []byte(readyZygote)) && !z.ready:

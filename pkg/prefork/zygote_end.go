@@ -37,7 +37,7 @@ func (s *Supervisor) retireZygotes() {
 func (s *Supervisor) killHanging() {
 	for _, z := range s.zygotes {
 		if !z.due.IsZero() && time.Now().After(z.due) {
-			s.logf("the process that handlers are forked from hangs (a PAM module, a name service?): killed")
+			s.zygoteFailed("the process that handlers are forked from hangs (a PAM module, a name service?): killed")
 			z.due, z.retired = time.Time{}, true
 			_ = unix.PidfdSendSignal(z.pidfd, unix.SIGKILL, nil, 0)
 		}

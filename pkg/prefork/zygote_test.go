@@ -97,8 +97,14 @@ const forked = "the process that handlers are forked from "
 
 func TestAZygoteThatHangsIsKilled(t *testing.T) {
 	t.Parallel()
-	r := runWithZygote(t, "mute")
-	r.says(t, forked+"hangs (a PAM module, a name service?): killed")
+	for _, zygote := range []string{"mute", "parting"} { // asked for a handler, it says nothing; its socket is closed
+		t.Run(zygote, func(t *testing.T) {
+			t.Parallel()
+			r := runWithZygote(t, zygote)
+			r.says(t, forked+"hangs (a PAM module, a name service?): killed")
+			r.serves(t)
+		})
+	}
 }
 
 func TestWhereNoZygoteCanBeHadHandlersAreExecuted(t *testing.T) {
