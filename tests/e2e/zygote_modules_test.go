@@ -193,9 +193,8 @@ func TestForksThatFailLeaveSupervisorAndZygoteAlive(t *testing.T) {
 	if err := os.WriteFile(on, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		lab.Ask(t, s.addr, lab.Request{User: "nobody at all", Password: "x", Command: "x"})
-	}
+	wantOut(t, s.addr, request(u, "echo last but one"), "last but one\n")
+	wantOut(t, s.addr, request(u, "echo last"), "last\n")
 	lab.Eventually(t, "it says so", func() bool {
 		return strings.Contains(s.out.String(), "start handler: fork: resource temporarily unavailable")
 	})

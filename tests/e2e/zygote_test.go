@@ -64,6 +64,7 @@ func unusually(t testing.TB, stack string) *standing {
 func TestAForkedHandlerHasWhatAnExecutedOneHas(t *testing.T) {
 	t.Parallel()
 	forking, executing := unusually(t, ""), unusually(t, threaded(t))
+	u := newUser(t, lab.User{})
 	forking.forked(t, "")
 	lab.Eventually(t, "the thread is noticed", func() bool {
 		return strings.Contains(executing.out.String(), "has started a thread: each handler is started anew")
@@ -81,8 +82,13 @@ func TestAForkedHandlerHasWhatAnExecutedOneHas(t *testing.T) {
 			}
 		}
 		for _, x := range []*standing{forking, executing} {
-			lab.Ask(t, x.addr, lab.Request{User: "nobody at all", Password: "x", Command: "x"})
+			wantOut(t, x.addr, request(u, "echo next"), "next\n")
 		}
+	}
+	// What /proc shows to the process itself alone.
+	const look = "setpriv -d; awk '{print $1, $8, $9}' /proc/keys; ulimit -a; nice"
+	if got, want := out(t, forking.addr, request(u, look)), out(t, executing.addr, request(u, look)); got != want || !strings.Contains(got, "keep_caps_locked") {
+		t.Errorf("a command's rights and keys are\n%s\nwhere handlers are executed\n%s", got, want)
 	}
 	if executing.zygote() != "" || strings.Count(executing.out.String(), "started a thread") != 1 {
 		t.Errorf("with a threaded module: zygote %q, %q", executing.zygote(), executing.out)
