@@ -1,11 +1,6 @@
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <link.h>
-#include <pwd.h>
-#include <security/pam_appl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "zygote.h"
 
 /* The zygote: a process that has loaded what a handler needs, and has not started
  * Go's runtime. It has one thread and may fork. rexecd -standby starts it with the
@@ -30,11 +27,11 @@
  * getrandom (fork(3) sees to these, and calls the handlers that libraries have
  * registered with pthread_atfork), the random bytes that Go's runtime starts from.
  * Buffers of stdio are empty: nothing is written before. */
-enum { talk = 3, first_listener = 4, most_listeners = 64, most_known = 1024 };
+enum { talk = 3, first_listener = 4, most_listeners = 64 };
 
-/* Of the stack, which glibc made of random bytes when the zygote began: a fork gets
- * another, where it lies in a register's reach. Elsewhere it is in memory that is
- * read-only by now. */
+/* The guard of the stack, which glibc made of random bytes when the zygote began.
+ * Where it lies in thread-local storage a fork gets another; elsewhere it is in memory
+ * that is read-only by now. */
 #if defined __x86_64__ && defined __LP64__ && defined __GLIBC__
 #define NEW_GUARD(guard) __asm__ volatile("mov %0, %%fs:0x28" : : "r"(guard) : "memory")
 #else
@@ -43,122 +40,15 @@ enum { talk = 3, first_listener = 4, most_listeners = 64, most_known = 1024 };
 
 static const char flag_zygote[] = "-zygote", flag_worker[] = "-worker";
 
-/* The supervisor logs what is not "ready". */
-static const char ready[] = "ready";
-
-static void say(const char *text, size_t size)
+void zygote_say(const char *text, size_t size)
 {
 	send(talk, text, size, MSG_NOSIGNAL);
 }
 
-__attribute__((noreturn)) static void give_up(const char *why)
+__attribute__((noreturn)) void zygote_give_up(const char *why)
 {
-	say(why, strlen(why));
+	zygote_say(why, strlen(why));
 	_exit(0);
-}
-
-/* Its file is never read, so nobody is asked anything. */
-static int answer_nothing(int n, const struct pam_message **msg, struct pam_response **resp, void *data)
-{
-	(void)n, (void)msg, (void)resp, (void)data;
-	return PAM_CONV_ERR;
-}
-
-/* What a handler does before its connection, so that all it maps is there. The
- * transaction serves no login and has no user. It is not ended: that would unload the
- * modules. */
-static void preload(const char *service)
-{
-	static const struct pam_conv nobody = {answer_nothing, NULL};
-	static char entry[65536];
-	pam_handle_t *pamh;
-	struct passwd pw, *root = NULL;
-	gid_t groups[64];
-	int n = 64;
-
-	(void)pam_start(service, "", &nobody, &pamh); /* what fails is the handlers' to report */
-	if (getpwnam_r("root", &pw, entry, sizeof entry, &root) == 0 && root != NULL)
-		(void)getgrouplist("root", pw.pw_gid, groups, &n);
-}
-
-/* A thread would not be there in a fork, and a lock that it held for ever be. */
-static void give_up_with_threads(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *d;
-	int n = 0;
-
-	if (tasks == NULL)
-		give_up("/proc does not show its threads");
-	while ((d = readdir(tasks)) != NULL)
-		n += d->d_name[0] != '.';
-	closedir(tasks);
-	if (n != 1)
-		give_up("a PAM module or a name service has started a thread");
-}
-
-static int open_before[most_known];
-
-static void note_descriptors(void)
-{
-	int fd;
-
-	for (fd = 0; fd < most_known; fd++)
-		open_before[fd] = fcntl(fd, F_GETFD) != -1;
-}
-
-/* Handlers must not share a connection to a name service: one would read the answer
- * that is another's. Modules look at their process id, or do not; for all of them the
- * connection has ended, as when the service was started anew. Other things that a
- * fork shares and cannot do without (epoll, pipes) keep this process from being
- * forked; what a file maps or reads by position is like that of an executed process. */
-static void end_connections(void)
-{
-	int pair[2] = {-1, -1}, fd;
-	struct stat st;
-
-	for (fd = 0; fd < most_known; fd++) {
-		if (open_before[fd] || fstat(fd, &st) != 0)
-			continue;
-		if ((st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode))
-			give_up("a PAM module or a name service keeps a descriptor that processes cannot share");
-		if (!S_ISSOCK(st.st_mode))
-			continue;
-		if (pair[0] < 0) {
-			if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-				give_up("socketpair fails");
-			close(pair[1]);
-			open_before[pair[0]] = open_before[pair[1]] = 1;
-		}
-		if (dup3(pair[0], fd, fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
-			give_up("dup3 fails");
-	}
-	if (pair[0] >= 0)
-		close(pair[0]);
-}
-
-static char report[32768];
-static size_t reported;
-
-static int add_name(struct dl_phdr_info *info, size_t size, void *data)
-{
-	size_t n = strlen(info->dlpi_name) + 1;
-
-	(void)size, (void)data;
-	if (info->dlpi_name[0] == '/' && n <= sizeof report - reported) {
-		memcpy(report + reported, info->dlpi_name, n);
-		reported += n;
-	}
-	return 0;
-}
-
-/* With the names of all files that were loaded: one that changes ends this process. */
-static void report_ready(void)
-{
-	memcpy(report, ready, sizeof ready);
-	reported = sizeof ready;
-	dl_iterate_phdr(add_name, NULL);
-	say(report, reported);
 }
 
 /* The supervisor's process must be the parent of a handler, not this one: it adopts
@@ -252,7 +142,7 @@ static void serve(int listeners, char *flag)
 		}
 		if (n == 1)
 			close(control);
-		say((const char *)&made, sizeof made);
+		zygote_say((const char *)&made, sizeof made);
 	}
 }
 
@@ -274,18 +164,15 @@ static int zygote(int argc, char **argv)
 	fcntl(talk, F_SETFD, FD_CLOEXEC);
 	for (i = 0; i < listeners; i++) /* kept free of what modules open */
 		if (fcntl(first_listener + i, F_GETFD) == -1 && dup3(0, first_listener + i, O_CLOEXEC) < 0)
-			give_up("no descriptors are left");
+			zygote_give_up("no descriptors are left");
 	n = (int)receive(talk, service, sizeof service - 1, &none, 0, &i);
 	if (n <= 0)
 		_exit(0);
 	service[n] = 0;
-	note_descriptors();
-	preload(service);
-	end_connections();
-	give_up_with_threads();
+	zygote_load(service);
 	/* As every handler: a dump would have what handlers yet to come share. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	report_ready();
+	zygote_report();
 	serve(listeners, argv[argc - 2]);
 	return 1;
 }
