@@ -203,7 +203,11 @@ func TestChangesReplaceTheZygote(t *testing.T) {
 	} {
 		before, idle := s.forkedOnly(t, u)
 		c.do()
+		forks := 0
 		lab.Eventually(t, c.name+" replaces the zygote", func() bool {
+			if forks++; forks > 500 {
+				t.Fatalf("%s does not replace the zygote; what does is its 1,000th fork", c.name)
+			}
 			wantOut(t, s.addr, request(u, "echo served"), "served\n")
 			now := s.zygote()
 			return now != "" && now != before && !alive(before)

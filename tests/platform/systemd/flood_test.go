@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -82,11 +83,12 @@ func TestAFloodOfHalfOpenConnectionsIsBoundedByTheUnits(t *testing.T) {
 	}
 }
 
-// handlers are all processes of in.rexecd, without the supervisor.
+// handlers are all processes of in.rexecd, without the supervisor and what it forks them from.
 func handlers() (pids []int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		if name, _ := os.ReadFile(dir + "/comm"); string(name) == "in.rexecd\n" {
+		if name, _ := os.ReadFile(dir + "/comm"); string(name) == "in.rexecd\n" &&
+			!strings.Contains(lab.Read(dir+"/cmdline"), "\x00-zygote\x00") {
 			pid, _ := strconv.Atoi(filepath.Base(dir))
 			pids = append(pids, pid)
 		}
