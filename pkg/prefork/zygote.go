@@ -166,9 +166,12 @@ func (s *Supervisor) adopt(on bool) error {
 
 // readZygote reads a zygote's report and its answers.
 func (s *Supervisor) readZygote(z *zygote) {
-	var buf [64 << 10]byte
+	buf := make([]byte, 64)
+	if !z.ready {
+		buf = make([]byte, 64<<10) // the names are many
+	}
 	for z.channel >= 0 {
-		n, _, err := unix.Recvfrom(z.channel, buf[:], unix.MSG_DONTWAIT)
+		n, _, err := unix.Recvfrom(z.channel, buf, unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EAGAIN:
 			return
@@ -179,7 +182,7 @@ func (s *Supervisor) readZygote(z *zygote) {
 				z.due = time.Now().Add(mostEndTime)
 			}
 		case z.ready && n == 4 && len(z.asked) > 0:
-			s.made(z, int(int32(binary.NativeEndian.Uint32(buf[:]))))
+			s.made(z, int(int32(binary.NativeEndian.Uint32(buf))))
 		case bytes.HasPrefix(buf[:n], []byte(readyZygote)) && !z.ready:
 			z.ready, z.due = true, time.Time{}
 			s.mapped = strings.FieldsFunc(string(buf[len(readyZygote):n]), func(r rune) bool { return r == 0 })

@@ -42,7 +42,7 @@ func Systemd(opt rig.Options) error {
 
 // installShipped puts the server and its units where the packages put them.
 func installShipped() error {
-	units, err := filepath.Glob("systemd/*.s*")
+	units, err := filepath.Glob("systemd/*.s[oe][cr][kv]*[te]") // and no directory of drop-ins
 	if err != nil {
 		return err
 	}
