@@ -42,9 +42,13 @@ func Systemd(opt rig.Options) error {
 
 // installShipped puts the server and its units where the packages put them.
 func installShipped() error {
-	units, err := filepath.Glob("systemd/*.s[oe][cr][kv]*[te]") // and no directory of drop-ins
-	if err != nil {
-		return err
+	var units []string
+	for _, kind := range []string{"socket", "service"} { // and no directory of drop-ins
+		found, err := filepath.Glob("systemd/*." + kind)
+		if err != nil {
+			return err
+		}
+		units = append(units, found...)
 	}
 	for _, u := range units {
 		if err := copyFile(u, "/run/systemd/system/"+filepath.Base(u), 0o644); err != nil {
