@@ -53,13 +53,17 @@ func stand(t *testing.T, before string, flags ...string) *standing {
 	return s
 }
 
+// zygote is 0 while there is none. A handler has its arguments for a moment: the zygote is the
+// first.
 func (s *standing) zygote() int {
+	first := 0
 	for _, pid := range children(s.pid) {
-		if strings.Contains(read(fmt.Sprintf("/proc/%d/cmdline", pid)), "\x00-zygote\x00") && !strings.HasPrefix(status(pid, "State"), "Z") {
-			return pid
+		if (first == 0 || pid < first) && strings.Contains(read(fmt.Sprintf("/proc/%d/cmdline", pid)), "\x00-zygote\x00") &&
+			!strings.HasPrefix(status(pid, "State"), "Z") {
+			first = pid
 		}
 	}
-	return 0
+	return first
 }
 
 // ready waits until the supervisor has its four handlers, and nobody else is served.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,14 +20,19 @@ import (
 )
 
 // zygote is the process that the supervisor's handlers are forked from, "" while there is none
-// that listens to it.
+// that listens to it. A handler has the zygote's arguments for a moment: the zygote is the first.
 func (s *standing) zygote() string {
+	first := 0
 	for _, child := range s.children() {
-		if strings.Contains(read("/proc/"+child+"/cmdline"), "\x00-zygote\x00") && alive(child) {
-			return child
+		pid, _ := strconv.Atoi(child)
+		if (first == 0 || pid < first) && strings.Contains(read("/proc/"+child+"/cmdline"), "\x00-zygote\x00") && alive(child) {
+			first = pid
 		}
 	}
-	return ""
+	if first == 0 {
+		return ""
+	}
+	return itoa(first)
 }
 
 // forked waits until a zygote other than the one given is there.

@@ -168,18 +168,20 @@ func (r *Running) Cost() (Cost, error) {
 	return r.ask("cost")
 }
 
-// Zygote is the process that a standing server's handlers are forked from, or 0.
+// Zygote is the process that a standing server's handlers are forked from, or 0. They have its arguments for a moment;
+// it is the first.
 func (r *Running) Zygote() int {
 	list, _ := Processes()
+	first := 0
 	for _, p := range list {
-		if p.parent != r.PID || p.exe != r.handler {
+		if p.parent != r.PID || p.exe != r.handler || first != 0 && p.pid > first {
 			continue
 		}
 		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid)); bytes.Contains(args, []byte("\x00-zygote\x00")) {
-			return p.pid
+			first = p.pid
 		}
 	}
-	return 0
+	return first
 }
 
 func (r *Running) ask(word string) (Cost, error) {

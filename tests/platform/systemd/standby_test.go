@@ -108,13 +108,17 @@ func standby(t *testing.T) (supervisor int) {
 	return supervisor
 }
 
+// zygoteOf is 0 while there is none. A handler has its arguments for a moment: the zygote is the
+// first.
 func zygoteOf(supervisor int) int {
+	first := 0
 	for _, pid := range lab.Children(supervisor) {
-		if strings.Contains(lab.Read(fmt.Sprintf("/proc/%d/cmdline", pid)), "\x00-zygote\x00") && lab.ProcStatus(pid, "State") != "Z (zombie)" {
-			return pid
+		if (first == 0 || pid < first) && strings.Contains(lab.Read(fmt.Sprintf("/proc/%d/cmdline", pid)), "\x00-zygote\x00") &&
+			lab.ProcStatus(pid, "State") != "Z (zombie)" {
+			first = pid
 		}
 	}
-	return 0
+	return first
 }
 
 // pam_systemd asks over the bus, which it has loaded before the fork.
