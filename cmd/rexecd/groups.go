@@ -7,8 +7,8 @@ import (
 	"rexecd/pkg/settings"
 )
 
-// checkGroups looks at each group that a rule names: without it, the server does not
-// know whom the rules exclude, and refuses everybody.
+// checkGroups looks at each group that a rule names: without it, the server may not
+// know whom the rules exclude, and then refuses everybody.
 func (o options) checkGroups() []finding {
 	const about = topic("rules")
 	set, from, err := settings.ReadServer(o.config)
@@ -25,7 +25,7 @@ func (o options) checkGroups() []finding {
 			}
 			seen = append(seen, name)
 			if len(getent("group", name)) < 3 {
-				found = append(found, about.find(o.absent(), "%v: the group %q does not exist: every client is told \"Try again.\"",
+				found = append(found, about.find(o.absent(), "%v: the group %q does not exist: nobody is in it, and while a rule excludes or denies it, every client is told \"Try again.\"",
 					from.Place("rule", i, "user"), name))
 			}
 		}

@@ -13,7 +13,7 @@ func TestGroupsThatRulesNameAndNobodyHasAreFound(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := []finding{{note, "rules", file + `:2: the group "no-such-group" does not exist: every client is told "Try again."`}}
+	want := []finding{{note, "rules", file + `:2: the group "no-such-group" does not exist: nobody is in it, and while a rule excludes or denies it, every client is told "Try again."`}}
 	if got := (options{config: file}).checkGroups(); !reflect.DeepEqual(got, want) {
 		t.Errorf("found %+v; want %+v", got, want)
 	}

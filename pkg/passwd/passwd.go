@@ -94,14 +94,14 @@ func lookupIn(ask query, buf *C.char, size int) (*Entry, error) {
 	}
 }
 
-var errNoGroup = errors.New("no such group")
+// ErrNoGroup is Group's error if the database has no group of that name.
+var ErrNoGroup = errors.New("no such group")
 
-// Group returns the id of a group. One that is not there is an error like any other:
-// where nsswitch.conf(5) names a directory before the files, a directory that is not
-// reached is no different, and an excluded member would be let in.
+// Group returns the id of a group. Where nsswitch.conf(5) names a directory before
+// the files, ErrNoGroup may be a directory that is not reached.
 func Group(name string) (int, error) {
 	if strings.IndexByte(name, 0) >= 0 {
-		return 0, errNoGroup
+		return 0, ErrNoGroup
 	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
@@ -117,7 +117,7 @@ func Group(name string) (int, error) {
 			return id, nil
 		case e == syscall.ERANGE:
 		case e == 0:
-			return 0, errNoGroup
+			return 0, ErrNoGroup
 		default:
 			return 0, fmt.Errorf("look up group: %w", e)
 		}

@@ -125,8 +125,8 @@ func TestEveryGroupIsFoundAsTheDatabaseHasIt(t *testing.T) {
 		t.Error("getent lists no group")
 	}
 	for _, name := range []string{"", "no such group", "root\x00", "root\x00x", "\xff"} {
-		if id, err := Group(name); err != errNoGroup {
-			t.Errorf("Group(%q) = %d, %v; want %v", name, id, err, errNoGroup)
+		if id, err := Group(name); err != ErrNoGroup {
+			t.Errorf("Group(%q) = %d, %v; want %v", name, id, err, ErrNoGroup)
 		}
 	}
 }

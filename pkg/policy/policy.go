@@ -127,19 +127,32 @@ func (d Decision) String() string {
 	return text
 }
 
+// A Group is one that rules ask for.
+type Group struct {
+	Name string
+	// Guards is set if a rule excludes or denies its members: not to know them is to let
+	// them in.
+	Guards bool
+}
+
 // Groups lists the groups that the rules ask for, each once.
-func (rules Rules) Groups() []string {
-	var names []string
-	seen := map[string]bool{}
+func (rules Rules) Groups() []Group {
+	var list []Group
+	at := map[string]int{}
 	for i := range rules {
 		for _, p := range rules[i].compiled.users {
-			if p.group && !seen[p.text] {
-				seen[p.text] = true
-				names = append(names, p.text)
+			if !p.group {
+				continue
 			}
+			n, known := at[p.text]
+			if !known {
+				n = len(list)
+				at[p.text], list = n, append(list, Group{Name: p.text})
+			}
+			list[n].Guards = list[n].Guards || p.exclude || rules[i].Deny
 		}
 	}
-	return names
+	return list
 }
 
 // An Error is a mistake in a rule.

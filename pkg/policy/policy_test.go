@@ -223,8 +223,9 @@ func TestWhatIsExecutedWithoutAShell(t *testing.T) {
 }
 
 func TestGroupsAreThoseThatTheRulesName(t *testing.T) {
-	rules := compileAll(t, Rule{User: []string{"@a", "b", "!@c"}}, Rule{User: []string{"@a"}})
-	if got := fmt.Sprint(rules.Groups()); got != "[a c]" {
+	rules := compileAll(t, Rule{User: []string{"@a", "b", "!@c", "@d"}}, Rule{User: []string{"@a", "@e"}},
+		Rule{User: []string{"@d"}, Deny: true})
+	if got := fmt.Sprint(rules.Groups()); got != "[{a false} {c true} {d true} {e false}]" {
 		t.Error(got)
 	}
 }

@@ -125,7 +125,8 @@ func TestLongLinesAndNamesAreNotKept(t *testing.T) {
 			}
 		}
 		kept := inUse() - before
-		if r := tally.Report("sessions"); r.Lines != lines || r.Unreadable+r.Totals.Sessions+r.Totals.Failed+r.Totals.Refused != lines {
+		r := tally.Report("sessions")
+		if r.Lines != lines || r.Unreadable+r.Totals.Sessions+r.Totals.Failed+r.Totals.Refused != lines {
 			t.Errorf("%s: %+v", form, r.Totals)
 		}
 		if kept > lines*size/4 {

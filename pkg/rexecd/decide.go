@@ -72,21 +72,22 @@ func (r *ruling) replace(command string, a *attempt) (err error) {
 // groups only if a rule names one.
 func (s *Server) question(command string, account *passwd.Entry, from, to netip.Addr) (*policy.Request, error) {
 	q := &policy.Request{Service: service, User: account.Name, From: from, To: to, Command: command}
-	names := s.Config.Rules.Groups()
-	if len(names) == 0 {
+	groups := s.Config.Rules.Groups()
+	if len(groups) == 0 {
 		return q, nil
 	}
 	ids, err := account.Groups()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		id, err := passwd.Group(name)
+	for _, g := range groups {
+		id, err := passwd.Group(g.Name)
 		switch {
+		case errors.Is(err, passwd.ErrNoGroup) && !g.Guards: // nobody is in it
 		case err != nil:
-			return nil, fmt.Errorf("group %q: %w", name, err) // not "nobody is in it": a rule may exclude its members
+			return nil, fmt.Errorf("group %q: %w", g.Name, err)
 		case slices.Contains(ids, id):
-			q.Groups = append(q.Groups, name)
+			q.Groups = append(q.Groups, g.Name)
 		}
 	}
 	return q, nil
