@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identifier is the name in front of the messages: journalctl -t in.rexecd.
+// identifier is the name in front of the messages where a Log has none: journalctl -t in.rexecd.
 const identifier = "in.rexecd"
 
 // A Kind is a decision.
@@ -63,6 +63,8 @@ type Event struct {
 	Account string // the account's own name, where there is an account
 	Invalid bool   // there is no such account
 	Guest   bool   // let in without a password
+	Client  string // the user at the peer's, as the peer says; rsh alone has it
+	Trusted bool   // not by a password, but because the account trusts Client and Peer
 	Peer    netip.AddrPort
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
@@ -77,8 +79,8 @@ type Event struct {
 
 	Session string // ties the records of one connection together
 
-	unit string
-	pid  int // 0: this process
+	program, unit string
+	pid           int // 0: this process
 }
 
 // Message is the record as one line, shaped like sshd's. The name in the place
@@ -89,16 +91,16 @@ func (e *Event) Message() string {
 	if e.Peer.IsValid() {
 		from = " from " + e.Peer.Addr().String() + " port " + strconv.Itoa(int(e.Peer.Port()))
 	}
+	if e.Client != "" {
+		from += " as " + quote(e.Client)
+	}
 	user := quote(e.User)
 	if e.Account != "" && e.Account != e.User {
 		from += ": account " + quote(e.Account)
 	}
 	switch e.Kind {
 	case Accepted:
-		s := "Accepted password for " + user + from
-		if e.Guest { // as sshd says it
-			s = "Accepted none for " + user + from
-		}
+		s := "Accepted " + e.method() + " for " + user + from
 		if e.Rule != "" {
 			s += ": rule " + strconv.Quote(e.Rule)
 		}
@@ -110,7 +112,7 @@ func (e *Event) Message() string {
 		if e.Invalid {
 			user = "invalid user " + user
 		}
-		return "Failed password for " + user + from + e.because()
+		return "Failed " + e.method() + " for " + user + from + e.because()
 	case Refused:
 		if user == "connection" { // as a bare word it is of no user: see Penalised
 			user = strconv.Quote(user)
@@ -131,6 +133,17 @@ func (e *Event) Message() string {
 	return "Configuration error" + e.because()
 }
 
+// method is how the user was, or was not, authenticated, in sshd's words.
+func (e *Event) method() string {
+	switch {
+	case e.Guest:
+		return "none"
+	case e.Trusted:
+		return "rhosts"
+	}
+	return "password"
+}
+
 // Bounds of what a record takes from elsewhere, in bytes. Names are longer in no
 // account, and the command's is the protocol's own. A reason may contain the text of
 // a PAM module, of a file, or the stack of a crash.
@@ -143,7 +156,7 @@ const (
 // bound cuts the record to its bounds. The command is part of it only once the
 // user has authenticated: before, anybody could fill the disk with commands.
 func (e *Event) bound() {
-	e.User, e.Account = cut(e.User, maxName), cut(e.Account, maxName)
+	e.User, e.Account, e.Client = cut(e.User, maxName), cut(e.Account, maxName), cut(e.Client, maxName)
 	if e.Reason != nil {
 		if text := e.Reason.Error(); len(text) > maxReason {
 			e.Reason = errors.New(cut(text, maxReason) + "...")
@@ -233,6 +246,8 @@ func oneLine(s string) string {
 
 // A Log is where records go.
 type Log struct {
+	// Name is the program's, in front of the messages.
+	Name string
 	// Console, if set, gets the lines instead of the system's log.
 	Console io.Writer
 	// Stderr, if set, is a descriptor that gets the lines on a host without a system
@@ -250,7 +265,7 @@ type Log struct {
 // Write writes one record, within the bounds above. It never fails and never
 // waits long: a log that hangs must not become a server that hangs.
 func (l *Log) Write(e Event) {
-	e.unit, e.pid = l.Unit, l.PID
+	e.program, e.unit, e.pid = l.Name, l.Unit, l.PID
 	e.bound()
 	if l.Console != nil {
 		if _, err := fmt.Fprintf(l.Console, "%s %s\n", time.Now().Format("15:04:05.000"), e.Message()); err == nil {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -11,7 +12,7 @@ type field struct{ name, value string }
 // fields are the record's own.
 func (e *Event) fields() []field {
 	k := kinds[e.Kind]
-	f := append(common(e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
+	f := append(common(e.program, e.unit), field{"MESSAGE_ID", k.id}, field{"REXEC_OUTCOME", k.outcome})
 	if e.Session != "" {
 		f = append(f, field{"REXEC_SESSION_ID", e.Session})
 	}
@@ -20,6 +21,9 @@ func (e *Event) fields() []field {
 	}
 	if e.Account != "" {
 		f = append(f, field{"REXEC_ACCOUNT", e.Account})
+	}
+	if e.Client != "" {
+		f = append(f, field{"REXEC_CLIENT_USER", e.Client})
 	}
 	if e.Peer.IsValid() {
 		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
@@ -49,8 +53,8 @@ func (e *Event) fields() []field {
 }
 
 // common are the fields of whatever this process logs.
-func common(unit string) []field {
-	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", identifier}, field{"SYSLOG_FACILITY", "10"})
+func common(program, unit string) []field {
+	f := append(make([]field, 0, 20), field{"SYSLOG_IDENTIFIER", cmp.Or(program, identifier)}, field{"SYSLOG_FACILITY", "10"})
 	if unit != "" {
 		// journalctl -u finds records by it. Where pam_systemd has moved this process
 		// into the session's scope, _SYSTEMD_UNIT is that one.

@@ -38,8 +38,8 @@ func (m *Messages) Write(line []byte) (int, error) {
 	if m.print(m.Name+": "+text+"\n") || time.Now().Before(m.deafUntil) {
 		return len(line), nil
 	}
-	journal := encode(append(common(m.Unit), field{"MESSAGE", text}, field{"PRIORITY", strconv.Itoa(notice)}))
-	syslog := func() []byte { return syslogLine(time.Now(), notice, 0, text) }
+	journal := encode(append(common("", m.Unit), field{"MESSAGE", text}, field{"PRIORITY", strconv.Itoa(notice)}))
+	syslog := func() []byte { return syslogLine(time.Now(), "", notice, 0, text) }
 	if err := m.system.deliver(journal, syslog); err == unix.EAGAIN {
 		m.deafUntil = time.Now().Add(deafTime)
 	}

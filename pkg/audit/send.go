@@ -88,15 +88,15 @@ func encode(fields []field) []byte {
 
 // syslog is the record as syslog(3) would send it.
 func (e *Event) syslog(now time.Time) []byte {
-	return syslogLine(now, kinds[e.Kind].severity, e.pid, e.Message())
+	return syslogLine(now, e.program, kinds[e.Kind].severity, e.pid, e.Message())
 }
 
-func syslogLine(now time.Time, severity, pid int, message string) []byte {
+func syslogLine(now time.Time, program string, severity, pid int, message string) []byte {
 	const authpriv = 10 << 3
 	b := append(make([]byte, 0, 512), '<')
 	b = strconv.AppendInt(b, int64(authpriv|severity), 10)
 	b = now.AppendFormat(append(b, '>'), time.Stamp)
-	b = append(append(append(b, ' '), identifier...), '[')
+	b = append(append(append(b, ' '), cmp.Or(program, identifier)...), '[')
 	b = strconv.AppendInt(b, int64(cmp.Or(pid, os.Getpid())), 10)
 	return append(append(b, "]: "...), message...)
 }
@@ -105,7 +105,7 @@ func syslogLine(now time.Time, severity, pid int, message string) []byte {
 // all: other processes write there, too.
 func (l *Log) print(e *Event) {
 	const pipeBuf = 4096
-	line := identifier + "[" + strconv.Itoa(cmp.Or(e.pid, os.Getpid())) + "]: " + e.Message()
+	line := cmp.Or(e.program, identifier) + "[" + strconv.Itoa(cmp.Or(e.pid, os.Getpid())) + "]: " + e.Message()
 	if len(line) >= pipeBuf {
 		line = cut(line, pipeBuf-4) + "..."
 	}
