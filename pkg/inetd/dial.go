@@ -17,9 +17,15 @@ var errBadPort = errors.New("port out of range")
 // of this connection (rexecd(8), step 3): a client behind a firewall, or one
 // that checks where its stderr connection comes from, expects no other.
 func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
+	return c.dial(port, []int{0}, time.Now().Add(timeout))
+}
+
+// dial connects from the first of this host's own ports that is free; 0: any.
+func (c *Conn) dial(port int, own []int, until time.Time) (*Conn, error) {
 	if port < 1 || port > 65535 {
 		return nil, fmt.Errorf("dial port %d: %w", port, errBadPort)
 	}
+	// The kernel's own addresses, so that an IPv6 scope and a mapped address stay as they are.
 	from, err := unix.Getsockname(c.fd)
 	if err != nil {
 		return nil, os.NewSyscallError("getsockname", err)
@@ -28,32 +34,53 @@ func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("getpeername", err)
 	}
-	// The kernel's own addresses, so that an IPv6 scope and a mapped address stay as they are.
-	family := unix.AF_INET
-	switch from := from.(type) {
-	case *unix.SockaddrInet4:
-		from.Port = 0
-	case *unix.SockaddrInet6:
-		family, from.Port = unix.AF_INET6, 0
-	}
-	switch to := to.(type) {
-	case *unix.SockaddrInet4:
-		to.Port = port
-	case *unix.SockaddrInet6:
-		to.Port = port
-	}
-	until := time.Now().Add(timeout)
+	withPort(to, port)
 	if err := c.checkOwnHost(to, port, until); err != nil {
 		return nil, os.NewSyscallError("connect", err)
 	}
-	fd := -1
+	for _, port := range own {
+		var d *Conn
+		if d, err = c.dialFrom(withPort(from, port), to, until); err == nil {
+			return d, nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			break
+		}
+	}
+	return nil, err
+}
+
+// withPort sets the port of an address.
+func withPort(address unix.Sockaddr, port int) unix.Sockaddr {
+	switch address := address.(type) {
+	case *unix.SockaddrInet4:
+		address.Port = port
+	case *unix.SockaddrInet6:
+		address.Port = port
+	}
+	return address
+}
+
+func (c *Conn) dialFrom(from, to unix.Sockaddr, until time.Time) (*Conn, error) {
+	family := unix.AF_INET
+	if _, ok := from.(*unix.SockaddrInet6); ok {
+		family = unix.AF_INET6
+	}
+	fd, err := -1, error(nil)
 	AsNobody(func() { fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP) })
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	d := &Conn{fd: fd, Local: netip.AddrPortFrom(c.Local.Addr(), 0),
-		Peer: netip.AddrPortFrom(c.Peer.Addr(), uint16(port))}
-	if err := d.connect(from, to, until); err != nil {
+		Peer: netip.AddrPortFrom(c.Peer.Addr(), addrPort(to).Port())}
+	if Reserved(int(addrPort(from).Port())) {
+		// Connections to different peers may share it.
+		err = os.NewSyscallError("setsockopt SO_REUSEADDR", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+	}
+	if err == nil {
+		err = d.connect(from, to, until)
+	}
+	if err != nil {
 		d.Close()
 		return nil, err
 	}
