@@ -35,7 +35,12 @@ type Login struct {
 	// (two accounts may share an ID, and have different groups and limits).
 	Renamed func(name string) error
 
+	// MustAsk has Authenticate fail if no module asked for the password: a stack
+	// that lets somebody in without (pam_rhosts) is meant for Trust.
+	MustAsk bool
+
 	tx       *pam.Transaction
+	service  string
 	password []byte   // answer to the one prompt without echo; nil once given
 	user     string   // PAM_USER, and the answer to a prompt with echo
 	messages []string // the modules' messages during the current call
@@ -76,7 +81,7 @@ func (e *Error) AccountExpired() bool { return errors.Is(e.Status, pam.ErrAcctEx
 // Start begins a transaction, which loads the stack's modules. It needs to know
 // nothing of the peer, so it may come before there is one.
 func Start(c Config) (*Login, error) {
-	l := &Login{}
+	l := &Login{service: c.Service}
 	var err error
 	if c.ConfDir != "" {
 		l.tx, err = pam.StartConfDir(c.Service, "", l, c.ConfDir)
@@ -136,6 +141,24 @@ func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) e
 	if err := l.call("authenticate", l.tx.Authenticate, flags); err != nil {
 		return err
 	}
+	if l.MustAsk && l.password != nil {
+		return errors.New("no PAM module asked for the password")
+	}
+	return l.sameUser()
+}
+
+// Trust proves that an account trusts a user of another host (pam_rhosts(8)). client is
+// what that host says of its user. A module that asks for a password gets none.
+func (l *Login) Trust(rhost, client, user string) error {
+	if err := l.Identify(rhost, user); err != nil {
+		return err
+	}
+	if err := l.tx.SetItem(pam.Ruser, client); err != nil {
+		return &Error{Call: "set_item", Status: err}
+	}
+	if err := l.call("authenticate", l.tx.Authenticate, pam.DisallowNullAuthtok); err != nil {
+		return err
+	}
 	return l.sameUser()
 }
 
@@ -149,7 +172,7 @@ func (l *Login) Identify(rhost, user string) error {
 		{pam.Rhost, rhost},
 		// A service name as terminal, as sshd and cron do: pam_access and
 		// pam_time match on it, and there is no terminal.
-		{pam.Tty, "rexec"},
+		{pam.Tty, l.service},
 		{pam.User, user},
 	} {
 		if err := l.tx.SetItem(item.name, item.value); err != nil {
