@@ -38,6 +38,7 @@ type Server struct {
 	CloseOnExit         bool
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
 	Guest               Guest
+	Rsh                 Rsh
 	Penalties           Penalties
 	Rules               []Rule // in order
 	Tests               []Test // of the rules
@@ -55,6 +56,13 @@ type KeepAlive struct {
 	Enabled bool
 	Idle    time.Duration // before the first probe; 0: the kernel's own
 }
+
+// Rsh holds the table [rsh], of in.rshd.
+type Rsh struct {
+	Trust bool // host-based logins
+}
+
+func (r *Rsh) keys() table { return table{{name: "trust", value: boolValue{&r.Trust}}} }
 
 // OnDisconnect is what becomes of a command whose client has gone.
 type OnDisconnect string
@@ -105,6 +113,7 @@ func (s *Server) keys() table {
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
 		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
+		{name: "rsh", table: s.Rsh.keys()},
 		{name: "rule", list: tablesOf[Rule]{&s.Rules, (*Rule).keys}},
 		{name: "test", list: tablesOf[Test]{&s.Tests, (*Test).keys}},
 	}
