@@ -30,6 +30,8 @@ type attempt struct {
 	invalid       bool   // no account has the claimed name
 	traced        bool   // each step goes to the log
 	guest         bool   // let in without a password
+	client        string // rsh's: the user at the peer's
+	trusted       bool   // rsh's: asks to be let in because of who that is
 	authenticated bool
 	command       string // empty unless it is to be logged
 	rule          string // that allowed the session; empty without rules
@@ -70,7 +72,7 @@ func (a *attempt) identified(id *identity) {
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
 	e.Session, e.Peer, e.User, e.Account, e.Invalid = a.session, a.peer, a.claimed, a.account, a.invalid
-	e.Guest = a.guest
+	e.Guest, e.Client, e.Trusted = a.guest, a.client, a.trusted
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command

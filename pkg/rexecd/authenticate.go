@@ -22,8 +22,17 @@ func (s *Server) authenticate(
 	if s.welcomes(req, a.peer.Addr()) {
 		return s.admitGuest(user, req.User, a, grace)
 	}
-	tx := user.tx
 	id := s.identify(req.User, len(req.Password) == 0, grace)
+	return s.prove(id, user.tx, req, a, grace, func() error {
+		return user.tx.Authenticate(a.peer.Addr().String(), id.nameForPAM(), req.Password, s.Config.PermitEmptyPassword)
+	})
+}
+
+// prove has PAM decide, by a call of the caller's. Whoever is barred takes the same
+// road, with a password that is none.
+func (s *Server) prove(
+	id *identity, tx *login.Login, req *wire.Request, a *attempt, grace *deadline, call func() error,
+) (*passwd.Entry, error) {
 	a.identified(id)
 	if err := a.checkSource(); err != nil {
 		return nil, err
@@ -32,10 +41,7 @@ func (s *Server) authenticate(
 		scramble(req)
 	}
 	tx.Renamed = id.sameAccount
-	nullok := s.Config.PermitEmptyPassword
-	err := grace.during("pam_authenticate", func() error {
-		return tx.Authenticate(a.peer.Addr().String(), id.nameForPAM(), req.Password, nullok)
-	})
+	err := grace.during("pam_authenticate", call)
 	req.Wipe()
 	switch waits := a.checkSource(); {
 	case id.barred != nil:

@@ -14,7 +14,8 @@ import (
 
 // A Config is the settings of rexecd.toml(5), with its meanings.
 type Config struct {
-	PAM login.Config
+	PAM   login.Config // its service is this server's name in the rules, too
+	Trust bool         // rsh's logins without a password
 
 	Grace        time.Duration // from the start to the command
 	RefusalDelay time.Duration // from the complete request to the answer, for a refused login
@@ -75,9 +76,6 @@ const (
 	Shutdown
 )
 
-// DefaultConfig is the settings where rexecd.toml(5) sets none.
-func DefaultConfig() Config { return NewConfig(settings.DefaultServer()) }
-
 // NewConfig gives the settings of a file their meaning.
 func NewConfig(set *settings.Server) Config {
 	c := Config{
@@ -112,6 +110,13 @@ func NewConfig(set *settings.Server) Config {
 	if set.Penalties.Enabled {
 		c.Penalties = newPenalties(&set.Penalties)
 	}
+	return c
+}
+
+// NewRshConfig is NewConfig for rsh.
+func NewRshConfig(set *settings.Server) Config {
+	c := NewConfig(set)
+	c.PAM.Service, c.Trust = "rsh", set.Rsh.Trust // /etc/pam.d/rsh, as everywhere
 	return c
 }
 

@@ -28,6 +28,7 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
 		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x", Trace: two,
 		Guest: settings.Guest{Name: "g", Accounts: []string{"a"}, From: one, PermitPasswordAccounts: true},
+		Rsh:   settings.Rsh{Trust: true},                       // for rsh alone
 		Rules: []settings.Rule{{}}, Tests: []settings.Test{{}}, // rules.New is what they mean
 		Penalties: settings.Penalties{Enabled: true, AuthFail: 1, NoAuth: 2, GraceExceeded: 3, Protocol: 4,
 			Min: 5, Max: 6, Exempt: one, Shared: two, IPv4Bits: 8, IPv6Bits: 9},
@@ -46,6 +47,10 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 	}
 	if got := NewConfig(set); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, penalties %+v; want %+v, %+v", got, got.Penalties, want, want.Penalties)
+	}
+	want.PAM.Service, want.Trust = "rsh", true
+	if got := NewRshConfig(set); !reflect.DeepEqual(got, want) {
+		t.Errorf("rsh's: got %+v; want %+v", got, want)
 	}
 	// Nothing is left out above, so that a new setting cannot be forgotten here.
 	for _, table := range []any{*set, set.Penalties, set.Guest, set.Stderr, set.KeepAlive} {

@@ -11,9 +11,6 @@ import (
 	"rexecd/pkg/policy"
 )
 
-// service is this server's name in the rules.
-const service = "rexec"
-
 // A ruling is what a session is to be: what the rule that allows it says, and the
 // settings of all sessions for the rest.
 type ruling struct {
@@ -71,7 +68,7 @@ func (r *ruling) replace(command string, a *attempt) (err error) {
 // question is what the rules are asked. The name service is asked for the user's
 // groups only if a rule names one.
 func (s *Server) question(command string, account *passwd.Entry, from, to netip.Addr) (*policy.Request, error) {
-	q := &policy.Request{Service: service, User: account.Name, From: from, To: to, Command: command}
+	q := &policy.Request{Service: s.Config.PAM.Service, User: account.Name, From: from, To: to, Command: command}
 	groups := s.Config.Rules.Groups()
 	if len(groups) == 0 {
 		return q, nil

@@ -17,6 +17,7 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/policy"
+	"rexecd/pkg/settings"
 )
 
 // Serve belongs to a process of its own, whose first thread it runs on: the test
@@ -202,3 +203,6 @@ func needRoot(t *testing.T) {
 func (r *served) ask(port, user, password, command string) {
 	r.Write([]byte(port + "\x00" + user + "\x00" + password + "\x00" + command + "\x00"))
 }
+
+// DefaultConfig is the settings where rexecd.toml(5) sets none.
+func DefaultConfig() Config { return NewConfig(settings.DefaultServer()) }

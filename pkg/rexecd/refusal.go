@@ -17,7 +17,7 @@ type texts struct {
 	loginIncorrect, passwordExpired, accountExpired       string
 	tryAgain, tooManyFailed, tooManyOpen                  string
 	portNotPermitted, stderrNotPermitted, stderrUnreached string
-	noHome, permissionDenied                              string
+	noHome, permissionDenied, noCommand                   string
 }
 
 // Scanners take a line without "incorrect", "failed", "denied", "invalid" or
@@ -34,6 +34,7 @@ var diagnostics = texts{
 	stderrUnreached:    "cannot connect to stderr port %d: %s",
 	noHome:             "No remote directory.",
 	permissionDenied:   "Permission denied.",
+	noCommand:          "Permission denied: no command was sent, and rlogin is not served here.",
 }
 
 // A refusal is why there is no command: the public line, which tells a peer no
@@ -95,6 +96,12 @@ func badProtocol(public string, reason error) error {
 // gave up.
 func gone(reason error) error {
 	return &refusal{"", reason, audit.ProtocolError, penalty.NoAuth, false}
+}
+
+// byOptions: the peer is not known, so it is told nothing, and nobody is charged.
+func byOptions() error {
+	reason := errors.New("IP options, of which a source route makes the address worth nothing")
+	return &refusal{"", reason, audit.ProtocolError, noOffence, false}
 }
 
 // withoutStderr: the peer spoke the protocol, but the stderr connection it asks for

@@ -33,7 +33,7 @@ func (a *attempt) report(kind audit.Kind, reason error, offence penalty.Kind) re
 // pid is this process's, asked once.
 var pid = os.Getpid()
 
-const reportFields = 14
+const reportFields = 16
 
 // encode joins the fields by NULs. Those that come from the peer or from accounts
 // have none; the reason, which may, is last.
@@ -41,7 +41,7 @@ func (r *report) encode() []byte {
 	a := &r.attempt
 	return []byte(strings.Join([]string{
 		a.session, a.peer.String(), a.claimed, a.account, strconv.FormatBool(a.invalid), strconv.FormatBool(a.guest),
-		strconv.FormatBool(a.authenticated), a.command, a.rule,
+		strconv.FormatBool(a.authenticated), a.command, a.rule, a.client, strconv.FormatBool(a.trusted),
 		strconv.Itoa(r.pid), strconv.Itoa(int(r.kind)), strconv.Itoa(int(r.offence)), strconv.Itoa(r.status), r.reason,
 	}, "\x00"))
 }
@@ -49,7 +49,7 @@ func (r *report) encode() []byte {
 func decodeReport(text []byte) (r report, err error) {
 	f := strings.SplitN(string(text), "\x00", reportFields)
 	if len(f) < reportFields {
-		return r, fmt.Errorf("a report of %d fields: in.rexecd makes them for itself", len(f))
+		return r, fmt.Errorf("a report of %d fields: the server makes them for itself", len(f))
 	}
 	number := func(s string, most int) int {
 		n, e := strconv.Atoi(s)
@@ -61,10 +61,10 @@ func decodeReport(text []byte) (r report, err error) {
 	}
 	flag := func(s string) bool { return s == "true" }
 	a := attempt{session: f[0], claimed: f[2], account: f[3], invalid: flag(f[4]), guest: flag(f[5]),
-		authenticated: flag(f[6]), command: f[7], rule: f[8]}
+		authenticated: flag(f[6]), command: f[7], rule: f[8], client: f[9], trusted: flag(f[10])}
 	var e error
 	a.peer, e = netip.ParseAddrPort(f[1])
-	r = report{attempt: a, pid: number(f[9], 1<<30), kind: audit.Kind(number(f[10], int(audit.Trace))),
-		offence: penalty.Kind(number(f[11], int(noOffence))), status: number(f[12], 255), reason: f[13]}
+	r = report{attempt: a, pid: number(f[11], 1<<30), kind: audit.Kind(number(f[12], int(audit.Trace))),
+		offence: penalty.Kind(number(f[13], int(noOffence))), status: number(f[14], 255), reason: f[15]}
 	return r, errors.Join(err, e)
 }

@@ -15,7 +15,7 @@ func TestAReportArrivesAsItWasMade(t *testing.T) {
 	for _, a := range []attempt{
 		{},
 		{session: "0123", peer: netip.MustParseAddrPort("192.0.2.7:40112"), claimed: "Alice", account: "alice", guest: true,
-			authenticated: true, command: "echo \xff\n'x' \x01", rule: "a rule"},
+			authenticated: true, command: "echo \xff\n'x' \x01", rule: "a rule", client: "bob\n \xff", trusted: true},
 		{peer: netip.MustParseAddrPort("[fe80::1%eth0]:1"), claimed: "\xff\n", invalid: true},
 	} {
 		for _, offence := range []penalty.Kind{noOffence, penalty.AuthFail, penalty.Protocol} {
@@ -38,7 +38,7 @@ func TestAReportThatIsNoneIsRefused(t *testing.T) {
 	a := attempt{peer: netip.MustParseAddrPort("192.0.2.7:1")}
 	r := a.report(audit.Failed, errors.New("x"), penalty.AuthFail)
 	good := strings.Split(string(r.encode()), "\x00")
-	for i, bad := range map[int]string{1: "192.0.2.7", 9: "-1", 10: "99", 11: "256", 12: "x"} {
+	for i, bad := range map[int]string{1: "192.0.2.7", 11: "-1", 12: "99", 13: "256", 14: "x"} {
 		fields := append([]string{}, good...)
 		fields[i] = bad
 		if r, err := decodeReport([]byte(strings.Join(fields, "\x00"))); err == nil {

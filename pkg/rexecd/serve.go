@@ -43,14 +43,20 @@ func (s *Server) Preload() (*login.Login, error) {
 // to the command's end. It must be called on the first thread of the process,
 // which is locked to it. tx comes from Preload, or is nil. The connection is
 // closed when it returns.
-func (s *Server) Serve(conn *inetd.Conn, tx *login.Login) {
+func (s *Server) Serve(conn *inetd.Conn, tx *login.Login) { s.follow((*Server).serve, conn, tx) }
+
+// A recipe is what is done with one connection, step by step. An error is a refusal.
+type recipe func(*Server, *connections, *login.Login, *attempt, *deadline) error
+
+// follow follows a recipe to its end, or to the refusal.
+func (s *Server) follow(recipe recipe, conn *inetd.Conn, tx *login.Login) {
 	c := &connections{primary: conn}
 	defer c.close()
 	a := s.newAttempt(conn)
 	a.penalties = s.Config.Penalties
 	grace := s.startGrace(c, a)
 	defer grace.stop()
-	if err := s.serve(c, tx, a, grace); err != nil {
+	if err := recipe(s, c, tx, a, grace); err != nil {
 		s.refuse(c, a, grace, err)
 	}
 }
@@ -140,8 +146,14 @@ func (s *Server) dialBack(conn *inetd.Conn, port int, patience time.Duration) (*
 	if port == 0 {
 		return nil, nil
 	}
+	return s.dialBackBy(conn.DialBack, conn, port, patience)
+}
+
+func (s *Server) dialBackBy(
+	dial func(int, time.Duration) (*inetd.Conn, error), conn *inetd.Conn, port int, patience time.Duration,
+) (*inetd.Conn, error) {
 	conn.OwnHost = s.Config.Stderr.OwnHost
-	stderr, err := conn.DialBack(port, patience)
+	stderr, err := dial(port, patience)
 	if !s.Config.Stderr.Allow {
 		stderr.Close()
 		return nil, withoutStderr(diagnostics.stderrNotPermitted, fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
@@ -184,20 +196,25 @@ func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 func (s *Server) readRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wire.Request, error) {
 	a.step("ready for the request") // the stderr connection is made, PAM's modules are loaded
 	request, err := wire.ReadRequest(conn)
+	return request, s.received(request, err, a, grace)
+}
+
+// received notes a request, or is the refusal of one that could not be read.
+func (s *Server) received(request *wire.Request, err error, a *attempt, grace *deadline) error {
 	a.claimed = request.User
 	switch {
 	case errors.Is(err, wire.ErrUserTooLong), errors.Is(err, wire.ErrPasswordTooLong),
-		errors.Is(err, wire.ErrCommandTooLong):
-		return nil, badProtocol(err.Error(), err)
+		errors.Is(err, wire.ErrCommandTooLong), errors.Is(err, wire.ErrClientTooLong):
+		return badProtocol(err.Error(), err)
 	case err != nil:
-		return nil, readFailed(grace, err)
+		return readFailed(grace, err)
 	}
 	a.asked = time.Now()
 	a.step("request of %d bytes for user %q", len(request.Command), request.User)
 	if s.Config.LogCommand {
 		a.command = request.Command
 	}
-	return request, nil
+	return nil
 }
 
 func (s *Server) keepAlive(conn *inetd.Conn) {

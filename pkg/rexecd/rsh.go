@@ -1,0 +1,168 @@
+package rexecd
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"rexecd/pkg/audit"
+	"rexecd/pkg/inetd"
+	"rexecd/pkg/login"
+	"rexecd/pkg/rexec/wire"
+)
+
+// ServeRsh runs the protocol of in.rshd(8) on one connection, as Serve does rexec's.
+func (s *Server) ServeRsh(conn *inetd.Conn, tx *login.Login) {
+	s.follow((*Server).serveRsh, conn, tx)
+}
+
+// serveRsh is the protocol section of in.rshd(8). What a failed login is told is rsh's.
+func (s *Server) serveRsh(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
+	if err := s.tryRsh(c, tx, a, grace); err != nil {
+		return inRshWords(err)
+	}
+	return nil
+}
+
+// tryRsh differs from serve in its second to fourth steps, and in whom it believes.
+func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
+	s.keepAlive(c.primary)
+	if c.primary.IPOptions() { // 1: the address may be anybody's
+		return byOptions()
+	}
+	if err := a.checkSource(); err != nil { // who has failed too often waits
+		return s.dialFirstRsh(c, err)
+	}
+	port, err := s.readRshPort(c.primary, a, grace) // 2
+	if err != nil {
+		return err
+	}
+	c.stderr, err = s.dialBackRsh(c.primary, port, min(dialPatience, grace.left())) // 3: rcmd(3) waits for it
+	if err != nil {
+		return err
+	}
+	if tx == nil { // of 5: PAM loads its modules while the request is on its way
+		if tx, err = login.Start(s.Config.PAM); err != nil {
+			return fault(err)
+		}
+	}
+	user := &userSession{server: s, attempt: a, tx: tx, watchdog: grace.watchdog}
+	defer user.close()                                    // undoes what was opened, whatever happens below
+	request, err := s.readRshRequest(c.primary, a, grace) // 4: not one byte past the command's NUL
+	if err != nil {
+		return err
+	}
+	if err := grace.arm(); err != nil { // what follows can hang
+		return fault(err)
+	}
+	account, err := s.authenticateRsh(user, request, port, a, grace) // 5: every refusal takes the same road
+	if err != nil {
+		return err
+	}
+	if s.Title != nil {
+		s.Title(title(account.Name, c.primary.Peer.Addr()))
+	}
+	ruling, err := s.decide(request.Command, account, user, c.primary, grace) // 5: may this user run this, from there?
+	if err != nil {
+		return err
+	}
+	if err := user.takePlaces(account, ruling); err != nil { // 5: not more commands at once than permitted
+		return err
+	}
+	if err := s.askExit(ruling, account, c.primary, a, grace); err != nil { // 5: a program of the administrator's
+		return err
+	}
+	if err := user.open(account, ruling, grace); err != nil { // 5: groups, credentials, session
+		return err
+	}
+	command, err := s.start(ruling, account, user, c, grace) // 6 to 8: identity, status byte, shell
+	if err != nil {
+		return err
+	}
+	grace.stop()
+	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
+	s.attend(command, ruling, user, c, a)      // 9
+	return nil
+}
+
+// readRshPort reads the port of the client's stderr connection; 0: none.
+func (s *Server) readRshPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
+	port, err := wire.ReadPort(conn)
+	var bad *wire.PortError
+	switch {
+	case errors.As(err, &bad):
+		return 0, badProtocol(bad.Error(), errors.New(bad.Reason()))
+	case err != nil:
+		return 0, readFailed(grace, err)
+	}
+	if why := s.rshPort(port, conn); why != nil {
+		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port), why)
+	}
+	a.step("stderr port %d", port)
+	return port, nil
+}
+
+// rshPort returns why no connection is made to a stderr port. One to a reserved port
+// comes from a reserved port of this host's, which services elsewhere believe: so it
+// is for a client who has one, and for no port where such a service may be.
+func (s *Server) rshPort(port int, conn *inetd.Conn) error {
+	switch reserved := inetd.Reserved(port); {
+	case port == 0:
+	case inetd.Trusting(port):
+		return fmt.Errorf("stderr port %d may be that of a service which trusts reserved ports", port)
+	case reserved && !inetd.Reserved(int(conn.Peer.Port())):
+		return fmt.Errorf("stderr port %d is reserved, and the client's own port, %d, is not", port, conn.Peer.Port())
+	case !reserved && port < s.Config.Stderr.MinPort:
+		return fmt.Errorf("stderr port %d is below stderr_min_port %d", port, s.Config.Stderr.MinPort)
+	}
+	return nil
+}
+
+// dialBackRsh connects to the client's stderr port; nil for 0. To a reserved port it
+// does from one: rcmd(3) accepts no other.
+func (s *Server) dialBackRsh(conn *inetd.Conn, port int, patience time.Duration) (*inetd.Conn, error) {
+	if inetd.Reserved(port) {
+		return s.dialBackBy(conn.DialBackReserved, conn, port, patience)
+	}
+	return s.dialBack(conn, port, patience)
+}
+
+// dialFirstRsh is dialFirst by rsh's rules.
+func (s *Server) dialFirstRsh(c *connections, refusal error) error {
+	c.primary.Deadline = time.Now().Add(declinePatience)
+	if port, err := wire.ReadPort(c.primary); err == nil && s.rshPort(port, c.primary) == nil {
+		c.stderr, _ = s.dialBackRsh(c.primary, port, declineDialTimeout)
+	}
+	return refusal
+}
+
+// DeclineRsh is Decline for rsh.
+func (s *Server) DeclineRsh(conn *inetd.Conn, refusal error) {
+	c := &connections{primary: conn}
+	defer c.close()
+	s.refuse(c, s.newAttempt(conn), nil, s.dialFirstRsh(c, refusal))
+}
+
+// readRshRequest reads who asks for what.
+func (s *Server) readRshRequest(conn *inetd.Conn, a *attempt, grace *deadline) (*wire.RshRequest, error) {
+	a.step("ready for the request")
+	request, err := wire.ReadRshRequest(conn)
+	a.client, a.trusted = request.Client, err == nil && !request.HasPassword
+	if err := s.received(&request.Request, err, a, grace); err != nil {
+		return nil, err
+	}
+	if request.Command == "" {
+		return nil, badProtocol(diagnostics.noCommand, errors.New("the command is empty, as for rlogin"))
+	}
+	return request, nil
+}
+
+// inRshWords is a refusal as rsh has it: what may not be told apart from a wrong
+// password reads "Permission denied."
+func inRshWords(err error) error {
+	r := asRefusal(err)
+	if r.delayed {
+		r.public = diagnostics.permissionDenied
+	}
+	return r
+}
