@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"os"
@@ -29,7 +29,7 @@ func TestFlagsHaveTheLastWordOverTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		tt.o.config = file
-		s, err := tt.o.server()
+		s, err := program.server(tt.o)
 		if tt.wantErr != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.wantErr) {
 				t.Errorf("server(%q) = %v; want %q", tt.text, err, tt.wantErr)

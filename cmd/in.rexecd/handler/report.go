@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"fmt"
@@ -15,21 +15,21 @@ const maxReport = wire.MaxCommand + 16<<10
 
 // report makes the record and the charge that a process of this program had no time for:
 // the grace time was over in a call that nothing else interrupts.
-func report(o options) int {
-	server := o.bare()
+func (p *Program) report(o options) int {
+	server := p.bare(o)
 	text := make([]byte, maxReport)
 	n, err := unix.Pread(0, text, 0)
 	if err != nil || n == 0 {
-		fmt.Fprintln(os.Stderr, "in.rexecd: no report: in.rexecd starts itself with -report")
+		fmt.Fprintf(os.Stderr, "%s: no report: the program starts itself with -report\n", p.Name)
 		return exitUsage
 	}
 	// Settings that have a mistake by now say nothing of penalties.
-	if config, err := o.server(); err == nil {
+	if config, err := p.server(o); err == nil {
 		server.Config = config
 	}
 	status, err := server.Report(text[:n])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "in.rexecd:", err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
 		return exitUsage
 	}
 	return status

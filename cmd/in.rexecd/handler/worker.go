@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 
 // serveAsWorker serves the one connection that this process, started ahead of
 // it by rexecd -standby, will accept.
-func serveAsWorker(o options) int {
-	server := o.bare()
+func (p *Program) serveAsWorker(o options) int {
+	server := p.bare(o)
 	log := server.Log
 	worker, err := prefork.NewWorker(o.listeners)
 	if err == nil {
@@ -24,7 +24,7 @@ func serveAsWorker(o options) int {
 		log.Write(audit.Event{Kind: audit.InternalError, Reason: err})
 		return exitError
 	}
-	config, bad := o.server()
+	config, bad := p.server(o)
 	server.Config = config
 	var tx *login.Login
 	if bad == nil {
@@ -51,15 +51,15 @@ func serveAsWorker(o options) int {
 		return exitError
 	}
 	if !served {
-		server.Decline(conn, rexecd.TooManySessions())
+		p.Decline(server, conn, rexecd.TooManySessions())
 		return exitOK
 	}
 	if bad != nil { // what was wrong when this process started may have been mended since
-		server.Config, bad = o.server()
+		server.Config, bad = p.server(o)
 	}
 	if bad != nil {
-		server.Decline(conn, rexecd.Misconfigured(bad))
+		p.Decline(server, conn, rexecd.Misconfigured(bad))
 		return exitError
 	}
-	return serveConn(server, conn, tx)
+	return p.serveConn(server, conn, tx)
 }

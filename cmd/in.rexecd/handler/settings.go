@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"bytes"
@@ -15,14 +15,14 @@ import (
 )
 
 // server makes a server of the settings file and the flags, which have the last word.
-func (o options) server() (rexecd.Config, error) {
+func (p *Program) server(o options) (rexecd.Config, error) {
 	set, from, err := settings.ReadServer(o.config)
 	if err != nil {
-		return rexecd.DefaultConfig(), err
+		return p.Config(settings.DefaultServer()), err
 	}
-	c := rexecd.NewConfig(set)
+	c := p.Config(set)
 	if c.Rules, err = rules.New(set, from); err != nil {
-		return rexecd.DefaultConfig(), err
+		return p.Config(settings.DefaultServer()), err
 	}
 	if o.single && !o.report { // nobody is let in there
 		if c.Single, err = readSingle(); err != nil {
@@ -41,6 +41,9 @@ func (o options) server() (rexecd.Config, error) {
 	}
 	if o.noKeepAlive {
 		c.KeepAlive.On = false
+	}
+	if o.noTrust {
+		c.Trust = false
 	}
 	if o.noRoot {
 		c.PermitRoot = false

@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 
 // explain is the work of rexecd -explain, which holds no NSS: the accounts, and the
 // function that decides, are the server's. Denied is exitError.
-func explain(o options) int {
+func (p *Program) explain(o options) int {
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, "rexecd:", err)
 		return exitUsage
 	}
-	config, err := o.server()
+	config, err := p.server(o)
 	if err != nil {
 		return fail(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package handler
 
 import (
 	"errors"
@@ -11,25 +11,11 @@ import (
 	"rexecd/pkg/inetd"
 )
 
-const usage = `usage: in.rexecd [-m] [-n] [-S] [-config file]
-                 started by inetd, xinetd, systemd or rexecd
-       in.rexecd -version
-
-  -m            shut the connections down when the command itself ends
-  -n            no TCP keepalive
-  -S            refuse root, whatever the settings say
-  -config file  settings other than /etc/rexecd.toml
-  -c -D -s      accepted for compatibility, and ignored
-
-Serves one connection; rexecd(8) installs, checks and supervises the service.
-See in.rexecd(8) and rexecd.toml(5).
-`
-
 // options are the flags.
 type options struct {
-	closeOnExit, noKeepAlive, noRoot bool
-	config                           string
-	version, help                    bool
+	closeOnExit, noKeepAlive, noRoot, noTrust bool
+	config                                    string
+	version, help                             bool
 
 	// Internal: rexecd passes these to the processes that it starts.
 	console   bool // log on standard error, for rexecd -debug
@@ -42,15 +28,18 @@ type options struct {
 	args      [3]string
 }
 
-func parseFlags(args []string) (options, error) {
+func (p *Program) parseFlags(args []string) (options, error) {
 	var o options
-	f := flag.NewFlagSet("in.rexecd", flag.ContinueOnError)
+	f := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	f.SetOutput(io.Discard) // descriptor 2 may be the peer
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
 	f.BoolVar(&o.noRoot, "S", false, "") // HP-UX
-	for _, name := range []string{"c", "D", "s"} {
-		f.Bool(name, false, "") // AIX, Fedora, HP-UX: about looking up peers' names
+	for _, name := range p.Ignored {
+		f.Bool(name, false, "")
+	}
+	if p.TrustFlag {
+		f.BoolVar(&o.noTrust, "l", false, "")
 	}
 	f.StringVar(&o.config, "config", "", "")
 	f.BoolVar(&o.version, "version", false, "")
@@ -66,13 +55,13 @@ func parseFlags(args []string) (options, error) {
 	case errors.Is(err, flag.ErrHelp):
 		return options{help: true}, nil
 	case err != nil:
-		return o, misplaced(err)
+		return o, p.misplaced(err)
 	case o.explain && f.NArg() == 3 && !inetd.Handed():
 		o.args = [3]string(f.Args())
 	case o.explain:
 		return o, errors.New("-explain is for rexecd -explain, and never for a connection")
 	case o.report && inetd.Handed():
-		return o, errors.New("-report is for in.rexecd itself, and never for a connection")
+		return o, errors.New("-report is for the program itself, and never for a connection")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listeners < 0:
@@ -82,10 +71,10 @@ func parseFlags(args []string) (options, error) {
 }
 
 // misplaced explains a flag that the other program takes.
-func misplaced(err error) error {
+func (p *Program) misplaced(err error) error {
 	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if undefined && slices.Contains([]string{"check", "debug", "effective", "install", "json", "listen", "max", "max-per-source", "penalties", "remove", "standby"}, name) {
-		return fmt.Errorf("in.rexecd serves one connection; use rexecd -%s", name)
+		return fmt.Errorf("%s serves one connection; use rexecd -%s", p.Name, name)
 	}
 	return err
 }

@@ -1,10 +1,13 @@
-package main
+package handler
 
 import (
-	"os"
 	"strings"
 	"testing"
+
+	"rexecd/pkg/rexecd"
 )
+
+var program = &Program{Name: "in.rexecd", Ignored: []string{"c", "D", "s"}, Config: rexecd.NewConfig}
 
 func TestFlagsAreThoseOfTheManual(t *testing.T) {
 	for _, tt := range []struct {
@@ -24,7 +27,7 @@ func TestFlagsAreThoseOfTheManual(t *testing.T) {
 		{"-worker 2 -console", options{listeners: 2, console: true}},
 		{"-refuse", options{refuse: true}},
 	} {
-		if got, err := parseFlags(strings.Fields(tt.args)); err != nil || got != tt.want {
+		if got, err := program.parseFlags(strings.Fields(tt.args)); err != nil || got != tt.want {
 			t.Errorf("parseFlags(%q) = %+v, %v; want %+v", tt.args, got, err, tt.want)
 		}
 	}
@@ -39,7 +42,7 @@ func TestAWrongFlagNamesItself(t *testing.T) {
 		{"-worker -1", "-worker"},
 		{"-m=maybe", "-m"},
 	} {
-		if o, err := parseFlags(strings.Fields(tt.args)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if o, err := program.parseFlags(strings.Fields(tt.args)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("parseFlags(%q) = %+v, %v; want an error with %q", tt.args, o, err, tt.want)
 		}
 	}
@@ -49,24 +52,9 @@ func TestAFlagOfRexecdNamesTheProgramThatTakesIt(t *testing.T) {
 	for _, flag := range []string{"-check", "-debug", "-effective", "-install", "-json", "-listen", "-max", "-max-per-source", "-penalties", "-remove", "-standby"} {
 		want := "in.rexecd serves one connection; use rexecd " + flag
 		for _, args := range [][]string{{flag}, {"-" + flag}, {"-m", flag + "=3"}} {
-			if o, err := parseFlags(args); err == nil || err.Error() != want {
+			if o, err := program.parseFlags(args); err == nil || err.Error() != want {
 				t.Errorf("parseFlags(%q) = %+v, %v; want %q", args, o, err, want)
 			}
-		}
-	}
-}
-
-func TestUsageAndManualNameEveryFlag(t *testing.T) {
-	manual, err := os.ReadFile("in.rexecd.8")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"config", "version", "m", "n", "c", "D", "s", "S"} {
-		if !strings.Contains(usage, "-"+name) && name != "n" {
-			t.Errorf("usage does not name -%s", name)
-		}
-		if !strings.Contains(string(manual), name) {
-			t.Errorf("in.rexecd.8 does not name -%s", name)
 		}
 	}
 }
