@@ -6,8 +6,8 @@ TOOLS = build/tools
 
 # Super-servers and old servers that conflict with one another: fetched for the tests, never
 # installed on this machine.
-DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server inetutils-syslogd python3-firewall fail2ban \
-       rsyslog libestr0 libfastjson4 wireguard-tools prometheus
+DEBS = openbsd-inetd update-inetd tcpd inetutils-inetd xinetd rlinetd ucspi-tcp rsh-server rsh-client inetutils-syslogd python3-firewall fail2ban \
+       rsyslog libestr0 libfastjson4 wireguard-tools rsh-redone-client rsh-redone-server prometheus
 
 # need PACKAGES: installs what is missing and nothing else, so that a second run asks nobody and
 # works without a network.

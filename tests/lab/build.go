@@ -14,7 +14,9 @@ import (
 var products = []struct{ env, path, cgo string }{
 	{envServer, "cmd/rexecd", "0"},
 	{envServer, "cmd/in.rexecd", "1"},
+	{envServer, "cmd/in.rshd", "1"},
 	{envClient, "cmd/rexec", "0"},
+	{envClient, "cmd/rsh", "0"},
 }
 
 // moduleRoot is the nearest directory above the current one with a go.mod, or "" for a test
@@ -119,6 +121,12 @@ func Server(t testing.TB) string { t.Helper(); return product(t, envServer) }
 
 // Rexecd returns the path of rexecd, which lies beside in.rexecd and starts it.
 func Rexecd(t testing.TB) string { t.Helper(); return filepath.Join(filepath.Dir(Server(t)), "rexecd") }
+
+// Rshd returns the path of in.rshd, which lies beside in.rexecd.
+func Rshd(t testing.TB) string { t.Helper(); return filepath.Join(filepath.Dir(Server(t)), "in.rshd") }
+
+// Rsh returns the path of rsh, which lies beside rexec.
+func Rsh(t testing.TB) string { t.Helper(); return filepath.Join(filepath.Dir(Client(t)), "rsh") }
 
 // Client returns the path of rexec, built from this module unless REXEC_BIN names another.
 func Client(t testing.TB) string { t.Helper(); return product(t, envClient) }
