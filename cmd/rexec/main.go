@@ -3,13 +3,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"time"
 
+	"rexecd/cmd/rexec/job"
 	"rexecd/pkg/rexec"
 	"rexecd/pkg/settings"
 )
@@ -44,7 +43,7 @@ func run(argv []string, settingsFile string) int {
 		return 0
 	}
 	for _, arg := range opts.passwordArgs {
-		blank(arg)
+		job.Blank(arg)
 	}
 	opts.settingsFile = settingsFile
 	set, err := settings.ReadClient(settingsFile)
@@ -67,98 +66,17 @@ func complain(err error) int {
 
 // execute runs the command on the host and gives rexec's own exit status.
 func execute(opts *options, who credentials) int {
-	ctx := context.Background()
-	if opts.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, opts.timeout)
-		defer cancel()
-		// Last of all, when nobody reads the message about it either.
-		time.AfterFunc(opts.timeout+2*time.Second, func() { os.Exit(exitFailed) })
+	j := &job.Job{
+		Program: "rexec", Host: opts.host, Client: opts.client(who), Command: opts.command,
+		Status: opts.status, Timeout: opts.timeout, KeepOpen: opts.keepInputOpen, Input: opts.input(),
+		NoSignals: opts.noSignals, RshSignals: opts.rshSignals, BSDSignals: opts.bsdSignals,
+		Failed: exitFailed,
 	}
-	client := opts.client(who)
-	command := opts.command
-	if opts.status {
-		command = wrap(command)
+	j.Report = func(ctx context.Context, err error) int { return report(ctx, opts, err) }
+	if opts.stderr != rexec.StderrYes {
+		j.NoStatus = "; with one connection (-a), a server that discards standard error loses the status too"
 	}
-	session := client.Command(ctx, command)
-	session.KeepOpen = opts.keepInputOpen
-	session.Stdin, session.Stdout, session.Stderr = opts.input(), os.Stdout, os.Stderr
-	marker := newMarker()
-	stdout := &filter{marker: marker, out: os.Stdout, off: session.HasStderr}
-	stderr := &filter{marker: marker, out: os.Stderr}
-	if opts.status {
-		session.Head, session.Stdout, session.Stderr = []byte(marker.script()), stdout, stderr
-	}
-	relay := relaySignals(opts, session)
-	if err := session.Start(); err != nil {
-		return report(ctx, opts, err)
-	}
-	err := wait(ctx, session)
-	relay.stop()
-	err = errors.Join(err, stdout.flush(), stderr.flush())
-	if !stderr.found { // there was one connection
-		stderr = stdout
-	}
-	return conclude(ctx, opts, err, relay, stderr)
-}
-
-// wait waits for the session, but not past the time limit for whoever reads
-// rexec's output and has stopped doing so.
-func wait(ctx context.Context, session *rexec.Session) error {
-	ended := make(chan error, 1)
-	go func() { ended <- session.Wait() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(time.Second):
-		return ctx.Err()
-	}
-}
-
-// conclude finds the exit status of a command that was started.
-func conclude(ctx context.Context, opts *options, err error, relay *relay, end *filter) int {
-	signal := relay.fatal()
-	switch {
-	// what it left behind was cut off, not its own output
-	case end.found && (err == nil || errors.Is(err, context.DeadlineExceeded)):
-		return end.status
-	case err != nil:
-		status := report(ctx, opts, err)
-		if endedHere(err) {
-			leftRunning(opts)
-		}
-		return status
-	case signal != 0:
-		return 128 + signal
-	case opts.status:
-		return complain(fmt.Errorf("%s: no exit status came back: the connection ended early, the command's shell was killed, or the host has no POSIX shell%s", opts.host, mixedIn(opts)))
-	}
-	return 0
-}
-
-// mixedIn is one more reason why a status can be missing.
-func mixedIn(opts *options) string {
-	if opts.stderr == rexec.StderrYes {
-		return ""
-	}
-	return "; with one connection (-a), a server that discards standard error loses the status too"
-}
-
-// endedHere reports whether the session ended before its command is known to
-// have.
-func endedHere(err error) bool {
-	_, lost := as[*rexec.ProtocolError](err)
-	return lost || errors.Is(err, context.DeadlineExceeded)
-}
-
-// leftRunning warns of what servers do when the client goes.
-func leftRunning(opts *options) {
-	fmt.Fprintf(os.Stderr, "rexec: %s: the command may have been left running\n", opts.host)
+	return j.Run()
 }
 
 // input is what the command reads.
@@ -170,22 +88,7 @@ func (o *options) input() io.Reader {
 		r, _ := io.Pipe() // never a byte, never the end
 		return r
 	}
-	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
-		return terminalInput{os.Stdin}
-	}
-	return os.Stdin
-}
-
-// A terminal that its shell has left gives EIO to what was in the background:
-// the end of the input, and no loss.
-type terminalInput struct{ io.Reader }
-
-func (t terminalInput) Read(p []byte) (int, error) {
-	n, err := t.Reader.Read(p)
-	if errors.Is(err, syscall.EIO) {
-		err = io.EOF
-	}
-	return n, err
+	return job.StandardInput()
 }
 
 func (o *options) client(who credentials) *rexec.Client {

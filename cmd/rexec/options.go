@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rexecd/cmd/rexec/job"
 	"rexecd/pkg/rexec"
 	"rexecd/pkg/settings"
 )
@@ -118,88 +119,14 @@ func parseArgs(argv []string) (options, error) {
 
 // parseOptions takes options from the front of args and returns the rest.
 func parseOptions(o *options, table []option, args []string) ([]string, error) {
-	for len(args) > 0 {
-		arg := args[0]
-		switch {
-		case arg == "--":
-			return args[1:], nil
-		case len(arg) < 2 || arg[0] != '-':
-			return args, nil
-		}
-		var err error
-		if strings.HasPrefix(arg, "--") {
-			args, err = parseLong(o, table, args)
-		} else {
-			args, err = parseLetters(o, table, args)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return args, nil
-}
-
-func parseLong(o *options, table []option, args []string) ([]string, error) {
-	name, value, hasValue := strings.Cut(args[0][2:], "=")
-	args = args[1:]
-	for _, opt := range table {
-		if opt.name != name {
-			continue
-		}
-		switch {
-		case hasValue && !opt.takesValue:
-			return nil, fmt.Errorf("--%s takes no value", name)
-		case opt.takesValue && !hasValue && len(args) == 0:
-			return nil, fmt.Errorf("--%s needs a value", name)
-		case opt.takesValue && !hasValue:
-			value, args = args[0], args[1:]
-		}
-		return args, named(opt.set(o, value), "--"+name)
-	}
-	return nil, fmt.Errorf("no such option: --%s", name)
-}
-
-// parseLetters reads "-an", "-lpaul", "-l paul".
-func parseLetters(o *options, table []option, args []string) ([]string, error) {
-	letters := args[0][1:]
-	args = args[1:]
-	for i := 0; i < len(letters); i++ {
-		opt, ok := byLetter(table, letters[i])
-		if !ok {
-			return nil, fmt.Errorf("no such option: -%c", letters[i])
-		}
-		if !opt.takesValue {
-			if err := opt.set(o, ""); err != nil {
-				return nil, named(err, "-"+letters[i:i+1])
+	return job.ParseOptions(args, func(letter byte, name string) (set func(string) error, takesValue, ok bool) {
+		for _, opt := range table {
+			if letter != 0 && opt.letter == letter || letter == 0 && opt.name == name {
+				return func(value string) error { return opt.set(o, value) }, opt.takesValue, true
 			}
-			continue
 		}
-		value := letters[i+1:]
-		if value == "" {
-			if len(args) == 0 {
-				return nil, fmt.Errorf("-%c needs a value", letters[i])
-			}
-			value, args = args[0], args[1:]
-		}
-		return args, named(opt.set(o, value), "-"+letters[i:i+1])
-	}
-	return args, nil
-}
-
-func byLetter(table []option, letter byte) (option, bool) {
-	for _, opt := range table {
-		if opt.letter == letter {
-			return opt, true
-		}
-	}
-	return option{}, false
-}
-
-func named(err error, option string) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", option, err)
+		return nil, false, false
+	})
 }
 
 func (o *options) setPassword(value string) error {

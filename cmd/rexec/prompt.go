@@ -8,6 +8,8 @@ import (
 	"os/signal"
 
 	"golang.org/x/term"
+
+	"rexecd/cmd/rexec/job"
 )
 
 // A terminal is where the person is, whatever standard input and output are.
@@ -37,7 +39,7 @@ func (t *terminal) askSecret(question string) (string, error) {
 		return "", fmt.Errorf("ask for password: %w", err)
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, promptSignals()...)
+	signal.Notify(signals, job.EndingSignals()...)
 	done := make(chan struct{})
 	defer func() {
 		signal.Stop(signals)
@@ -48,7 +50,7 @@ func (t *terminal) askSecret(question string) (string, error) {
 		case got := <-signals:
 			term.Restore(fd, before)
 			fmt.Fprintln(t.out)
-			os.Exit(128 + signalNumber(got))
+			os.Exit(128 + job.SignalNumber(got))
 		case <-done:
 		}
 	}()

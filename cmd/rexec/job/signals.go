@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"errors"
@@ -13,9 +13,8 @@ import (
 // connection, in the numbering of the server's system. Until the command runs,
 // with one connection and with -s they do here what they do to any program.
 type relay struct {
-	opts    *options
+	job     *Job
 	session *rexec.Session
-	bsd     bool
 	signals chan os.Signal
 	done    chan struct{}
 	stopped sync.WaitGroup
@@ -31,8 +30,8 @@ const enough = 3
 
 // relaySignals begins. It is called before the session is started: whoever
 // sees the command's first output can be sure that signals go there.
-func relaySignals(o *options, session *rexec.Session) *relay {
-	r := &relay{opts: o, session: session, bsd: o.bsdSignals, signals: make(chan os.Signal, 16),
+func relaySignals(j *Job, session *rexec.Session) *relay {
+	r := &relay{job: j, session: session, signals: make(chan os.Signal, 16),
 		done: make(chan struct{}), count: map[int]int{}}
 	for _, forwarded := range forwardedSignals() {
 		if !signal.Ignored(forwarded) { // nohup(1) meant it
@@ -55,16 +54,16 @@ func relaySignals(o *options, session *rexec.Session) *relay {
 }
 
 func (r *relay) take(got os.Signal) {
-	number := signalNumber(got)
-	wire := wireNumber(got, r.bsd)
-	if r.opts.noSignals || r.opts.rshSignals && !rshPassesOn(got) {
+	number := SignalNumber(got)
+	wire := wireNumber(got, r.job.BSDSignals)
+	if r.job.NoSignals || r.job.RshSignals && !rshPassesOn(got) {
 		wire = 0
 	}
 	err := r.session.Signal(wire)
 	stays := wire == 0 || errors.Is(err, rexec.ErrNoStderr) || errors.Is(err, rexec.ErrNotStarted)
 	if stays && !isJobControl(got) || r.note(got) >= enough {
 		if !errors.Is(err, rexec.ErrNotStarted) {
-			leftRunning(r.opts)
+			r.job.leftRunning()
 		}
 		os.Exit(128 + number)
 	}
@@ -78,7 +77,7 @@ func (r *relay) note(got os.Signal) int {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last = signalNumber(got)
+	r.last = SignalNumber(got)
 	r.count[r.last]++
 	return r.count[r.last]
 }

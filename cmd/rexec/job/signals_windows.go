@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"os"
@@ -8,9 +8,10 @@ import (
 // Windows has the interrupt key, and a console that closes.
 func forwardedSignals() []os.Signal { return []os.Signal{os.Interrupt, syscall.SIGTERM} }
 
-func wireNumber(got os.Signal, bsd bool) byte { return byte(signalNumber(got)) }
+func wireNumber(got os.Signal, bsd bool) byte { return byte(SignalNumber(got)) }
 
-func signalNumber(got os.Signal) int {
+// SignalNumber is the number of a signal here; 0: it has none.
+func SignalNumber(got os.Signal) int {
 	number, _ := got.(syscall.Signal)
 	return int(number)
 }
@@ -23,4 +24,5 @@ func stopHere(os.Signal) {}
 
 func isJobControl(os.Signal) bool { return false }
 
-func promptSignals() []os.Signal { return []os.Signal{os.Interrupt} }
+// EndingSignals are those that a person ends a program with.
+func EndingSignals() []os.Signal { return []os.Signal{os.Interrupt} }

@@ -1,16 +1,16 @@
-package main
+package job
 
 import (
 	"os"
 	"unsafe"
 )
 
-// blank overwrites an argument, or the part of one, where the kernel put it, so
+// Blank overwrites an argument, or the part of one, where the kernel put it, so
 // that ps(1) does not show it any more. Go's runtime makes os.Args of strings
 // that point to that very memory, which is writable and belongs to the process;
 // nobody but os.Args refers to it. TestPasswordIsBlankedInArgv looks into
 // /proc/PID/cmdline.
-func blank(arg string) {
+func Blank(arg string) {
 	begin := unsafe.StringData(arg)
 	for _, full := range os.Args {
 		offset := uintptr(unsafe.Pointer(begin)) - uintptr(unsafe.Pointer(unsafe.StringData(full)))

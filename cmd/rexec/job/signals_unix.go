@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package job
 
 import (
 	"os"
@@ -49,7 +49,8 @@ func wireNumber(got os.Signal, bsd bool) byte {
 	return 0
 }
 
-func signalNumber(got os.Signal) int {
+// SignalNumber is the number of a signal here; 0: it has none.
+func SignalNumber(got os.Signal) int {
 	number, _ := got.(syscall.Signal)
 	return int(number)
 }
@@ -71,7 +72,8 @@ func stopHere(got os.Signal) {
 	}
 }
 
-func promptSignals() []os.Signal {
+// EndingSignals are those that a person ends a program with.
+func EndingSignals() []os.Signal {
 	return []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 }
 
