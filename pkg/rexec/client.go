@@ -23,7 +23,7 @@ const (
 // Client serves any number of Sessions, also at once.
 type Client struct {
 	Host     string // name or numeric address, IPv6 with or without brackets
-	Port     int    // 0: 512, "exec" of services(5)
+	Port     int    // 0: 512, "exec" of services(5); with Rsh 514, "shell"
 	Network  string // "tcp4" or "tcp6" to use only these; "": both
 	User     string
 	Password string
@@ -53,6 +53,10 @@ type Client struct {
 
 	// Quirks of this server.
 	Quirks Quirks
+
+	// Rsh, if set, has the client speak the protocol of rsh(1) and rcmd(3), and
+	// says what that needs besides.
+	Rsh *Rsh
 
 	// Trace, if set, gets each step of the protocol in one line. The
 	// password is never among them. Calls may come from several goroutines.
@@ -100,8 +104,12 @@ func (c *Client) Command(ctx context.Context, command string) *Session {
 
 // request is what is sent before the command's input, after the port.
 func (c *Client) request(command string) ([]byte, error) {
-	fields := []struct{ name, value string }{
-		{"user name", c.User}, {"password", c.Password}, {"command", command},
+	fields := []field{{"user name", c.User}, {"password", c.Password}, {"command", command}}
+	if c.Rsh != nil {
+		var err error
+		if fields, err = c.Rsh.fields(c.User, c.Password, command); err != nil {
+			return nil, err
+		}
 	}
 	var request []byte
 	for _, field := range fields {
@@ -113,11 +121,17 @@ func (c *Client) request(command string) ([]byte, error) {
 	return request, nil
 }
 
+// A field of a request.
+type field struct{ name, value string }
+
 func (c *Client) port() int {
-	if c.Port == 0 {
-		return wire.Port
+	switch {
+	case c.Port != 0:
+		return c.Port
+	case c.Rsh != nil:
+		return wire.ShellPort
 	}
-	return c.Port
+	return wire.Port
 }
 
 func (c *Client) stderrTimeout() time.Duration {

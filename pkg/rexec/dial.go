@@ -67,6 +67,15 @@ func (c *Client) lookup(ctx context.Context, name string) ([]netip.AddrPort, err
 	return addrs, nil
 }
 
+// dialAddr connects to one address.
+func (c *Client) dialAddr(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	if c.Rsh != nil && c.Rsh.Reserved {
+		return dialReserved(ctx, addr)
+	}
+	dialer := net.Dialer{} // keepalive is on by default
+	return dialer.DialContext(ctx, "tcp", addr.String())
+}
+
 // dialAny tries each address, giving each a head start over the next, so that
 // a host whose IPv6 packets vanish is still reached at once. The first
 // connection wins.
@@ -79,14 +88,13 @@ func (c *Client) dialAny(ctx context.Context, addrs []netip.AddrPort) (net.Conn,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan result)
-	dialer := net.Dialer{} // keepalive is on by default
 	started, failed := 0, 0
 	next := func() {
 		addr := addrs[started]
 		started++
 		c.trace("connecting to %v", addr)
 		go func() {
-			conn, err := dialer.DialContext(ctx, "tcp", addr.String())
+			conn, err := c.dialAddr(ctx, addr)
 			select {
 			case results <- result{conn, addr.Addr(), err}:
 			case <-ctx.Done():

@@ -174,7 +174,7 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 
 func (s *Session) ask(ctx context.Context, request []byte) error {
 	if len(request) > 0 {
-		s.client.trace("sending user %q, password, command %q", s.client.User, s.command)
+		s.client.traceRequest(s.command)
 		if err := s.send(request, "send request"); err != nil {
 			return err
 		}

@@ -19,12 +19,8 @@ func (c *Client) listenStderr(primary net.Conn) (net.Listener, error) {
 	if !ok {
 		return nil, fmt.Errorf("listen for stderr: %v is no TCP address", primary.LocalAddr())
 	}
-	ports := c.StderrPorts
-	if ports.Last < ports.First {
-		ports.Last = ports.First
-	}
 	var lastErr error
-	for port := ports.First; port <= ports.Last; port++ {
+	for _, port := range c.stderrPorts() {
 		addr := net.TCPAddr{IP: local.IP, Port: port, Zone: local.Zone}
 		listener, err := net.ListenTCP("tcp", &addr)
 		if err == nil {
@@ -34,6 +30,17 @@ func (c *Client) listenStderr(primary net.Conn) (net.Listener, error) {
 		lastErr = err
 	}
 	return nil, &DialError{Addr: local.IP.String(), Stderr: true, Err: lastErr}
+}
+
+// stderrPorts are the ports to try, in order.
+func (c *Client) stderrPorts() (ports []int) {
+	if c.Rsh != nil && c.Rsh.Reserved {
+		return reservedPorts()
+	}
+	for port := c.StderrPorts.First; port <= max(c.StderrPorts.First, c.StderrPorts.Last); port++ {
+		ports = append(ports, port)
+	}
+	return ports
 }
 
 // An arrival is what came while the server was to connect for stderr: its
@@ -135,7 +142,7 @@ const maxStrangers = 4 // that are named
 func (c *Client) mayBeStderr(from, server net.Addr) bool {
 	addr, ok := addrOf(from)
 	same, okServer := addrOf(server)
-	if !ok || !okServer {
+	if !ok || !okServer || c.Rsh != nil && c.Rsh.Reserved && !fromReserved(from) {
 		return false
 	}
 	return addr == same || slices.ContainsFunc(c.StderrFrom,
