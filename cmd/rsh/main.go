@@ -137,6 +137,8 @@ func report(o *options, reserved bool, err error) int {
 				text += ": most rsh servers do so with a client whose port is not reserved"
 			}
 		}
+	case errors.As(err, &dial) && dial.Stderr && len(dial.Strangers) > 0:
+		text = fmt.Sprintf("the stderr connection came from %v, not from the host's address (-a does without)", dial.Strangers)
 	case errors.As(err, &dial) && dial.Stderr:
 		text = "stderr connection: " + rexec.Cause(err) + " (-a does without)"
 	case errors.As(err, &dial) && dial.Port != 0:

@@ -24,8 +24,9 @@ type RshRequest struct {
 // ReadRshRequest reads the two user names and the command (in.rshd(8), step 4), and
 // not one byte past the command's NUL. The name to be ends at its first slash, which
 // no account's has; the rest is the password, as z/OS sends it. A field over its
-// limit is one of ErrClientTooLong, ErrUserTooLong, ErrPasswordTooLong and
-// ErrCommandTooLong; what was read by then is returned with the error, for the log.
+// limit is one of ErrClientTooLong, ErrUserTooLong (the two together, too),
+// ErrPasswordTooLong and ErrCommandTooLong; what was read by then is returned with the
+// error, for the log.
 func ReadRshRequest(r Peeker) (*RshRequest, error) {
 	req := &RshRequest{}
 	client, err := readField(r, "client's user name", nil, MaxUser, ErrClientTooLong)
@@ -35,14 +36,14 @@ func ReadRshRequest(r Peeker) (*RshRequest, error) {
 	}
 	// One allocation of the full size, so that growing leaves no copy of the password.
 	const most = MaxUser + len("/") + MaxPassword
-	both, err := readField(r, "user name", make([]byte, 0, most+1), most, ErrPasswordTooLong)
+	both, err := readField(r, "user name", make([]byte, 0, most+1), most, ErrUserTooLong)
 	name, password, found := bytes.Cut(both, []byte("/"))
 	req.User, req.Password, req.HasPassword = string(name[:min(len(name), MaxUser)]), password, found
 	if !found {
 		req.Password = make([]byte, 0, MaxPassword)
 	}
 	switch {
-	case err != nil && !errors.Is(err, ErrPasswordTooLong):
+	case err != nil:
 	case len(name) > MaxUser:
 		err = ErrUserTooLong
 	case len(password) > MaxPassword:
