@@ -52,6 +52,9 @@ func check(out io.Writer, o options) int {
 		checkSettings, o.checkGroups, o.checkGuests, o.checkExit, checkPAM, checkServices, checkRights, checkLog, checkHandler,
 		checkStarter, checkPort, checkFirewall,
 	}
+	if service == "rsh" {
+		looks = append(looks, o.checkTrust)
+	}
 	if o.config != "" {
 		named := func() []finding { return checkNamedSettings(o.config) }
 		looks = []func() []finding{named, o.checkGroups, o.checkGuests, o.checkExit}
@@ -98,10 +101,10 @@ func writeJSON(out io.Writer, v any) {
 // checkServices looks for the name that inetd and xinetd look the port up by.
 func checkServices() []finding {
 	const about = topic("services")
-	if portOf(contents("/etc/services"), "exec") == execPort {
-		return []finding{about.ok("exec is 512/tcp")}
+	if portOf(contents("/etc/services"), portName) == execPort {
+		return []finding{about.ok("%s is %d/tcp", portName, execPort)}
 	}
-	const missing = `/etc/services lacks the line "exec 512/tcp"`
+	missing := fmt.Sprintf(`/etc/services lacks the line "%s %d/tcp"`, portName, execPort)
 	for _, e := range entries() {
 		if e.named {
 			return []finding{about.fail("%s, by which %s finds the port: add it (Debian: apt-get install netbase)", missing, e.where)}
@@ -113,7 +116,7 @@ func checkServices() []finding {
 func checkLog() []finding {
 	const about = topic("log")
 	for _, socket := range []struct{ path, what string }{
-		{"/run/systemd/journal/socket", "journald; read it with journalctl -t in.rexecd"},
+		{"/run/systemd/journal/socket", "journald; read it with journalctl -t " + handlerName},
 		{"/dev/log", "syslog (authpriv)"},
 	} {
 		if st, err := os.Stat(socket.path); err == nil && st.Mode()&os.ModeSocket != 0 {

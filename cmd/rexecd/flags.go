@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-const usage = `usage: rexecd -install | -remove             starts or ends the service on this host
-       rexecd -check [-json] [-config file]  checks what must be in place, or that settings file alone
+const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the service on this host
+       rexecd -check [-json] [-config file] [rsh]
+                                             checks what must be in place, or that settings file alone
        rexecd -check -effective [-json] [-config file]
                                              lists the settings in force, and where each was given
        rexecd -debug [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file]
+              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
                                              accepts connections itself, logs here
        rexecd -standby n [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file]
+              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
@@ -34,7 +35,7 @@ const usage = `usage: rexecd -install | -remove             starts or ends the s
   -S            refuse root, whatever the settings say
   -config file  settings other than /etc/rexecd.toml
 
-A connection is served by in.rexecd(8). See rexecd(8) and rexecd.toml(5).
+With "rsh" it is the service of in.rshd(8), port 514; by default that of in.rexecd(8), 512. See rexecd(8) and rexecd.toml(5).
 `
 
 // options are the flags.
@@ -45,7 +46,7 @@ type options struct {
 	listen                                                           string
 	max, perSource                                                   int
 	closeOnExit, noKeepAlive, noRoot                                 bool
-	config                                                           string
+	config, service                                                  string
 	report                                                           reportOptions
 	args                                                             []string // after -penalties and -explain
 }
@@ -97,6 +98,11 @@ func parseFlags(args []string) (options, error) {
 	for _, name := range []string{"c", "D", "s"} {
 		f.Bool(name, false, "") // as in.rexecd takes them
 	}
+	if service == "rsh" {
+		for _, name := range []string{"a", "h", "L", "l", "r"} {
+			f.Bool(name, false, "") // as in.rshd takes them
+		}
+	}
 	f.StringVar(&o.config, "config", "", "")
 	o.report.define(f)
 	err := f.Parse(args)
@@ -109,6 +115,8 @@ func parseFlags(args []string) (options, error) {
 		return o, err
 	case o.explain && f.NArg() != 3:
 		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
+	case f.NArg() == 1 && f.Arg(0) == "rsh" && (o.install || o.remove || o.check || o.debug || o.standby > 0):
+		o.service = f.Arg(0)
 	case f.NArg() > 0 && !o.penalties && !o.explain:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.penalties && f.NArg() > 0 && f.Arg(0) != "clear":
@@ -165,7 +173,7 @@ func (o options) verb() bool {
 
 // handlerArgs are the arguments of a process that serves one connection.
 func (o options) handlerArgs() []string {
-	argv := []string{"in.rexecd"}
+	argv := []string{handlerName}
 	if o.closeOnExit {
 		argv = append(argv, "-m")
 	}

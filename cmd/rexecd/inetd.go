@@ -71,7 +71,7 @@ func parseInetd(text string) inetdEntry {
 		return e
 	}
 	name := f[0][strings.LastIndex(f[0], ":")+1:]
-	if name != "exec" && name != strconv.Itoa(execPort) || !strings.HasPrefix(f[2], "tcp") {
+	if name != portName && name != strconv.Itoa(execPort) || !strings.HasPrefix(f[2], "tcp") {
 		return e
 	}
 	e.exec = true
@@ -96,7 +96,7 @@ func (e inetdEntry) where() string { return fmt.Sprintf("line %d of %s", e.line,
 // inetdLine is a line as addInetd writes it. 6000 connections a minute: see
 // packaging/inetd.conf.
 func inetdLine(protocol, server string) string {
-	return "exec\tstream\t" + protocol + "\tnowait.6000\troot\t" + server + "\tin.rexecd\n"
+	return portName + "\tstream\t" + protocol + "\tnowait.6000\troot\t" + server + "\t" + handlerName + "\n"
 }
 
 // written reports whether the entry is as addInetd writes it: one that somebody

@@ -15,7 +15,7 @@ import (
 // nothing when all is done, and changes nothing when it cannot succeed.
 func installService(out io.Writer) error {
 	if os.Geteuid() != 0 {
-		return errors.New("needs root: run sudo rexecd -install")
+		return errors.New("needs root: run sudo " + again("-install"))
 	}
 	install := installEntry
 	if systemdRuns() {
@@ -41,7 +41,7 @@ func warnOfRefusals(out io.Writer) {
 // removeService undoes it, under whatever super-server: MKS's rexecd -remove. Commands that run go on to their end.
 func removeService(out io.Writer) error {
 	if os.Geteuid() != 0 {
-		return errors.New("needs root: run sudo rexecd -remove")
+		return errors.New("needs root: run sudo " + again("-remove"))
 	}
 	done := false
 	for _, unit := range []string{socketUnit, standbyUnit} {
@@ -80,7 +80,7 @@ func removeEntry(out io.Writer, s superServer) (changed bool, err error) {
 	if !reload(out, s) {
 		fmt.Fprintf(out, "%s is not running: there is nobody to tell\n", s.programs[0])
 	}
-	err = awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+" still listens on port 512: see its log")
+	err = awaitPort(func(l []listener) bool { return !s.holdsPort(l) }, s.programs[0]+fmt.Sprintf(" still listens on port %d: see its log", execPort))
 	// Not before: it would start the next one.
 	for _, l := range supervisors {
 		// Those that it keeps ready hold the port a moment longer.
@@ -132,8 +132,8 @@ func conflict(s superServer) error {
 			return err
 		}
 		if e.by.programs[0] != s.programs[0] {
-			return fmt.Errorf("%s is set to start %s, and %s runs: run rexecd -remove first, or start %s",
-				e.where, e.server, s.programs[0], e.by.programs[0])
+			return fmt.Errorf("%s is set to start %s, and %s runs: run %s first, or start %s",
+				e.where, e.server, s.programs[0], again("-remove"), e.by.programs[0])
 		}
 	}
 	return nil
@@ -155,7 +155,7 @@ func installEntry(out io.Writer) error {
 		return err
 	}
 	if strings.ContainsAny(server, " \t\r\n\"\\") {
-		return fmt.Errorf("%s cannot name %q, whose path has a space or a quote: install in.rexecd elsewhere; nothing was changed", s.conf, server)
+		return fmt.Errorf("%s cannot name %q, whose path has a space or a quote: install %s elsewhere; nothing was changed", s.conf, server, handlerName)
 	}
 	if l := listeners(execPort); l != nil && !s.holdsPort(l) && len(s.supervisors()) == 0 {
 		return portTaken(l)
@@ -177,10 +177,10 @@ func installEntry(out io.Writer) error {
 		fmt.Fprintf(out, "%s has the entry\n", s.conf)
 	}
 	if !reload(out, s) {
-		fmt.Fprintf(out, "%s is not running: start it, then run rexecd -check\n", s.programs[0])
+		fmt.Fprintf(out, "%s is not running: start it, then run %s\n", s.programs[0], again("-check"))
 		return nil
 	}
-	if err := awaitPort(s.holdsPort, s.programs[0]+" does not listen on port 512: see its log"); err != nil {
+	if err := awaitPort(s.holdsPort, s.programs[0]+fmt.Sprintf(" does not listen on port %d: see its log", execPort)); err != nil {
 		return err
 	}
 	if err := serveIPv6(out, s); err != nil {
@@ -209,7 +209,7 @@ func serveIPv6(out io.Writer, s superServer) error {
 			return nil
 		}
 	}
-	return errors.New(s.programs[0] + " does not listen on port 512 over IPv6: see its log")
+	return fmt.Errorf("%s does not listen on port %d over IPv6: see its log", s.programs[0], execPort)
 }
 
 // lacksIPv6 reports whether -install wrote a line for IPv6 that this inetd could not have beside the one for IPv4: it was not

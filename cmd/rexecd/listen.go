@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +16,9 @@ import (
 // listen opens the socket of -listen; by default one that only this host reaches.
 func listen(addr string) ([]int, error) {
 	if addr == "" {
-		addr = "127.0.0.1:512"
+		addr = "127.0.0.1:" + strconv.Itoa(execPort)
 		if os.Geteuid() != 0 {
-			addr = "127.0.0.1:5120"
+			addr += "0"
 		}
 	}
 	config := net.ListenConfig{}

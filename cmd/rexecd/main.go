@@ -65,6 +65,10 @@ func run(o options, messages io.Writer) error {
 		fmt.Print(usage)
 	case o.version:
 		fmt.Println("rexecd", version)
+	case o.service != "":
+		choose(o.service)
+		o.service = ""
+		return run(o, messages)
 	case o.install:
 		return installService(os.Stdout)
 	case o.remove:
@@ -94,7 +98,7 @@ func handler() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find own path: %w", err)
 	}
-	return filepath.Join(filepath.Dir(own), "in.rexecd"), nil
+	return filepath.Join(filepath.Dir(own), handlerName), nil
 }
 
 // explain is -explain. The accounts and the function that decides are in.rexecd's.

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// service is the PAM service name: /etc/pam.d/rexec, as everywhere.
-const service = "rexec"
-
 // Where Linux-PAM looks for service files.
 var pamDirs = []string{"/etc/pam.d/", "/usr/lib/pam.d/", "/usr/etc/pam.d/"}
 
@@ -73,7 +70,7 @@ func shippedPAM() string {
 	if exists(pamTemplate) {
 		return "a copy of " + pamTemplate
 	}
-	return "the file that is shipped with in.rexecd"
+	return "the file that is shipped with " + handlerName
 }
 
 // missingService is what follows from a missing service file.

@@ -27,9 +27,6 @@ func portOf(services, name string) int {
 	return 0
 }
 
-// execPort is the service "exec" of services(5), 512 everywhere since 4.2BSD.
-const execPort = 512
-
 // A listener is the process that holds a listening TCP socket. pid 0: seen in the kernel's table, but its owner cannot
 // be told (another user's process and no root, or another process namespace).
 type listener struct {
@@ -53,7 +50,7 @@ func checkPort() []finding {
 	about := topic(fmt.Sprintf("port %d", execPort))
 	who := listeners(execPort)
 	if len(who) == 0 {
-		return []finding{about.fail("nobody listens; rexecd -install starts the service, rexecd -debug tries it out")}
+		return []finding{about.fail("nobody listens; %s starts the service, %s tries it out", again("-install"), again("-debug"))}
 	}
 	var found []finding
 	for _, l := range leaders(who) {
@@ -65,7 +62,7 @@ func checkPort() []finding {
 		case l.name == "rlinetd":
 			found = append(found, about.note("%v listens, whose configuration is not read here", l))
 		default:
-			found = append(found, about.fail("%v listens, and starts no in.rexecd: clients get another server; stop it", l))
+			found = append(found, about.fail("%v listens, and starts no %s: clients get another server; stop it", l, handlerName))
 		}
 	}
 	return found
@@ -97,7 +94,7 @@ func (l listener) supervises() bool {
 	if path, err := handler(); err == nil && sameProgram(dir+"/exe", path) {
 		return true
 	}
-	return sameProgram(dir+"/exe", "/proc/self/exe") || (l.name == "rexecd" || l.name == "in.rexecd") && isRoots(dir)
+	return sameProgram(dir+"/exe", "/proc/self/exe") || (l.name == "rexecd" || l.name == handlerName) && isRoots(dir)
 }
 
 // leaders are the listeners without the processes that a supervisor among them keeps ready.
@@ -105,7 +102,7 @@ func leaders(all []listener) []listener {
 	var found []listener
 	for _, l := range all {
 		above := parent(l.pid)
-		kept := l.name == "in.rexecd" && l.supervises() && slices.ContainsFunc(all, func(s listener) bool {
+		kept := l.name == handlerName && l.supervises() && slices.ContainsFunc(all, func(s listener) bool {
 			return s.pid == above && s.name == "rexecd" && s.supervises()
 		})
 		if !kept {

@@ -34,7 +34,7 @@ func checkStarter() []finding {
 		case err != nil:
 			found = append(found, about.fail("%v", err))
 		case len(e.by.running()) == 0:
-			found = append(found, about.fail("%s is in place, but %s is not running: start it, or switch the entry off (rexecd -remove)", e.where, about))
+			found = append(found, about.fail("%s is in place, but %s is not running: start it, or switch the entry off (%s)", e.where, about, again("-remove")))
 		case strings.HasSuffix(e.socket, " tcp6") && lacksIPv6(e.by):
 			found = append(found, about.note("%s is in place, but %s does not listen over IPv6, which it cannot beside the line for IPv4: rexecd -install takes that out",
 				e.where, about))
@@ -58,7 +58,7 @@ func checkStarter() []finding {
 		}
 	}
 	if len(starters) == 0 {
-		found = append(found, about.fail("neither rexec.socket nor inetd nor xinetd is set to start the server: rexecd -install"))
+		found = append(found, about.fail("neither %s nor inetd nor xinetd is set to start the server: %s", socketUnit, again("-install")))
 	}
 	return found
 }
@@ -70,7 +70,7 @@ func checkUnits() (found []finding, starters []string) {
 		return nil, nil
 	}
 	var used []string
-	for _, unit := range []struct{ socket, service string }{{socketUnit, "rexec@check.service"}, {standbyUnit, "rexec-standby.service"}} {
+	for _, unit := range []struct{ socket, service string }{{socketUnit, service + "@check.service"}, {standbyUnit, service + "-standby.service"}} {
 		active, enabled := unitIs("active", unit.socket), unitIs("enabled", unit.socket)
 		switch {
 		case active && enabled:
@@ -182,10 +182,10 @@ func namedSettings(where string, args []string) []finding {
 func checkFirewall() []finding {
 	const about = topic("firewall")
 	if named("firewalld") != nil {
-		return []finding{about.ok("firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=rexec does so")}
+		return []finding{about.ok("firewalld runs; firewall-cmd --list-services shows whether it lets clients in, firewall-cmd --permanent --add-service=%s does so", service)}
 	}
 	if strings.Contains(contents("/etc/ufw/ufw.conf"), "ENABLED=yes") {
-		return []finding{about.ok("ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port 512 does so")}
+		return []finding{about.ok("ufw is on; ufw status shows whether it lets clients in, ufw allow proto tcp from NETWORK to any port %d does so", execPort)}
 	}
-	return []finding{about.ok("neither firewalld nor ufw; clients need TCP port 512 here, and let the stderr connection in from here")}
+	return []finding{about.ok("neither firewalld nor ufw; clients need TCP port %d here, and let the stderr connection in from here", execPort)}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 // Where the inetd family keeps its entries.
 const (
 	inetdConf  = "/etc/inetd.conf"
-	xinetdConf = "/etc/xinetd.d/rexec"
 	xinetdMain = "/etc/xinetd.conf"
 )
 
@@ -81,7 +79,7 @@ func chooseSuperServer() (superServer, error) {
 	if exists(filepath.Dir(xinetdConf)) && exists("/usr/sbin/xinetd") {
 		return xinetdServer(), nil
 	}
-	return superServer{}, errors.New("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -standby 4 -listen :512")
+	return superServer{}, fmt.Errorf("no super-server found: systemd is not running, and there is neither /etc/inetd.conf nor xinetd; install openbsd-inetd, or run rexecd -standby 4 -listen :%d", execPort)
 }
 
 func exists(path string) bool {
@@ -112,7 +110,7 @@ func entries() []entry {
 	var all []entry
 	for _, e := range inetdEntries(contents(inetdConf)) {
 		if e.active() {
-			all = append(all, entry{inetdServer(), e.where(), e.service + " " + e.protocol, strings.HasSuffix(e.service, "exec"), e.wait, e.program, e.server, e.args, e.unrated})
+			all = append(all, entry{inetdServer(), e.where(), e.service + " " + e.protocol, strings.HasSuffix(e.service, portName), e.wait, e.program, e.server, e.args, e.unrated})
 		}
 	}
 	for _, file := range xinetdFiles() {
@@ -141,7 +139,7 @@ func (e entry) check() error {
 // ours reports whether an entry's server is in.rexecd, under whatever path, or
 // this program, which becomes it and supervises it: others have its name, too.
 func ours(server string) bool {
-	if filepath.Base(server) == "in.rexecd" {
+	if filepath.Base(server) == handlerName {
 		return true
 	}
 	return sameProgram("/proc/self/exe", server)
@@ -168,8 +166,8 @@ func wrongArgs(server string, args []string, wait bool) error {
 	switch {
 	case o.verb() && o.listen == "":
 		return fmt.Errorf("%s %s does not serve a connection", name, strings.Join(args, " "))
-	case name == "in.rexecd" && (supervises || o.listen != ""):
-		return fmt.Errorf("in.rexecd serves one connection: %q is for rexecd", strings.Join(args, " "))
+	case name == handlerName && (supervises || o.listen != ""):
+		return fmt.Errorf("%s serves one connection: %q is for rexecd", name, strings.Join(args, " "))
 	case wait && !supervises:
 		return fmt.Errorf(`"wait" hands over the listening socket, which only rexecd -standby takes: use "nowait"`)
 	case !wait && o.standby > 0:

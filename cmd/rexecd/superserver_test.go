@@ -38,7 +38,7 @@ func TestTheOptionsOfAnEntryAreJudgedAsTheServerWould(t *testing.T) {
 
 // The flags that this program takes for those of in.rexecd are those of in.rexecd.
 func TestTheServersFlagsAreKnownHere(t *testing.T) {
-	source, err := os.ReadFile("../in.rexecd/flags.go")
+	source, err := os.ReadFile("../in.rexecd/handler/flags.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func supervise(o options, messages io.Writer) error {
 	s := &prefork.Supervisor{
 		Listeners: listeners, Idle: o.standby, Max: o.max, PerSource: o.perSource,
 		Path: path, Cold: cold, Warm: append(cold[:len(cold):len(cold)], "-worker", strconv.Itoa(len(listeners))),
-		Zygote: append(cold[:len(cold):len(cold)], "-zygote", strconv.Itoa(len(listeners))), Service: "rexec", Watch: o.watched(),
+		Zygote: append(cold[:len(cold):len(cold)], "-zygote", strconv.Itoa(len(listeners))), Service: service, Watch: o.watched(),
 		Stderr: 2, Secret: single, Log: messages, AsNobody: inetd.AsNobody, Signals: signals,
 	}
 	s.Reload = func() { // whoever made a mistake hears of it before a client does

@@ -9,12 +9,6 @@ import (
 	"strings"
 )
 
-// Units that listen on port 512: one process for each connection, or some kept ready.
-const (
-	socketUnit  = "rexec.socket"
-	standbyUnit = "rexec-standby.socket"
-)
-
 // systemdRuns is sd_booted(3).
 func systemdRuns() bool { return exists("/run/systemd/system") }
 
@@ -46,8 +40,8 @@ func installSocket(out io.Writer) error {
 	active := unitIs("active", socketUnit)
 	if l := listeners(execPort); !active && l != nil {
 		if e, served := servedBy(l); served {
-			fmt.Fprintf(out, "nothing to do: %s listens on port %d and starts %s (%s); to change over to %s, run rexecd -remove first\n",
-				e.by.programs[0], execPort, e.server, e.where, socketUnit)
+			fmt.Fprintf(out, "nothing to do: %s listens on port %d and starts %s (%s); to change over to %s, run %s first\n",
+				e.by.programs[0], execPort, e.server, e.where, socketUnit, again("-remove"))
 			return nil
 		}
 		return portTaken(l)

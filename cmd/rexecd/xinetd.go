@@ -14,7 +14,7 @@ func addXinetd(conf, server string) (string, error) {
 		if conf != "" && !strings.HasSuffix(conf, "\n") {
 			conf += "\n"
 		}
-		return conf + "service exec\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
+		return conf + "service " + portName + "\n{\n\tdisable\t\t= no\n\tsocket_type\t= stream\n\tprotocol\t= tcp\n\twait\t\t= no\n\tuser\t\t= root\n" +
 			"\tserver\t\t= " + server + "\n\tflags\t\t= IPv6\n\tinstances\t= 512\n\tcps\t\t= 500 1\n}\n", nil
 	case !ours(parseXinetd(entry).server):
 		return "", fmt.Errorf("%s starts %s: take that entry out first", xinetdConf, parseXinetd(entry).server)
@@ -81,7 +81,7 @@ func cutXinetd(conf string) (before, entry, after string) {
 				end = at
 				break
 			}
-			if strings.TrimSuffix(f[1], "{") == "exec" {
+			if strings.TrimSuffix(f[1], "{") == portName {
 				begin = at
 			}
 		}
@@ -96,7 +96,7 @@ func cutXinetd(conf string) (before, entry, after string) {
 // parseXinetd reads a file's entry. Without the attribute "server" it is ours.
 func parseXinetd(conf string) entry {
 	_, text, _ := cutXinetd(conf)
-	e := entry{named: true, server: "in.rexecd"}
+	e := entry{named: true, server: handlerName}
 	nameInArgs := false
 	for line := range strings.Lines(text) {
 		k, v, _ := xinetdAttribute(line)
