@@ -50,8 +50,8 @@ include tests/check.mk
 
 .PHONY: help build clean
 help:
-	@echo 'make build            in.rexecd, rexecd and rexec in build/, version $(VERSION)'
-	@echo 'make install          DESTDIR PREFIX SBINDIR BINDIR MANDIR UNITDIR PAMDIR SYSCONFDIR … ; also install-server, install-client'
+	@echo 'make build            in.rexecd, rexecd, rexec, in.rshd and rsh in build/, version $(VERSION)'
+	@echo 'make install          DESTDIR PREFIX SBINDIR BINDIR MANDIR UNITDIR PAMDIR SYSCONFDIR … ; also install-server, install-client, install-rshd, install-rsh'
 	@echo 'make uninstall        removes what install put there; edited files in $(SYSCONFDIR) stay'
 	@echo 'make demo             a throw-away host: one account, a super-server on port 512, a few commands (root)'
 	@echo 'make check            everything but the slow ones: formatting, linters, unit, race, fuzz, end-to-end tests (root)'
@@ -63,16 +63,16 @@ help:
 	@echo 'make deb rpm          packages in build/packages'
 	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
 
-build: build/in.rexecd build/rexecd build/rexec
+build: build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh
 
 # go decides what is up to date.
-.PHONY: build/in.rexecd build/rexecd build/rexec have-go
-build/in.rexecd build/rexecd build/rexec: have-go
-build/in.rexecd:
+.PHONY: build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh have-go
+build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh: have-go
+build/in.rexecd build/in.rshd:
 	@mkdir -p build
-	$(CGO_ENV) $(GO) build $(GOFLAGS_) -buildmode=pie -ldflags '$(LDFLAGS_)' -o $@ ./cmd/in.rexecd
+	$(CGO_ENV) $(GO) build $(GOFLAGS_) -buildmode=pie -ldflags '$(LDFLAGS_)' -o $@ ./cmd/$(@F)
 # No C: static, so that the client runs on any distribution, and what listens holds neither libc nor PAM.
-build/rexecd build/rexec:
+build/rexecd build/rexec build/rsh:
 	@mkdir -p build
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS_)' -o $@ ./cmd/$(@F)
 

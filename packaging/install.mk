@@ -1,17 +1,20 @@
-# Where every file goes, said once: the packages are made from `make install-server` and `make install-client` under a DESTDIR.
+# Where every file goes, said once: the packages are made from `make install-server`, `install-client`, `install-rshd` and
+# `install-rsh` under a DESTDIR. rsh's two are not part of `make install`: nothing pulls them in.
 
-.PHONY: install install-server install-client uninstall uninstall-server uninstall-client
+.PHONY: install install-server install-client install-rshd install-rsh
+.PHONY: uninstall uninstall-server uninstall-client uninstall-rshd uninstall-rsh
 install: install-server install-client
 uninstall: uninstall-server uninstall-client
 
 D    = $(DESTDIR)
 INST = install -D -m 644
 UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service rexec-report.service rexec-report.timer
+RSHUNITS = rsh.socket rsh@.service rsh-standby.socket rsh-standby.service
 MONITORING = grafana.json alerts.yml
 
 # Files that an administrator edits are never overwritten by `make install` on a live host: what is there stays.
 # The programs' paths in units and entries follow SBINDIR.
-sbin_paths = sed 's,/usr/sbin/\(in\.rexecd\|rexecd\)\b,$(SBINDIR)/\1,g'
+sbin_paths = sed 's,/usr/sbin/\(in\.rexecd\|in\.rshd\|rexecd\)\b,$(SBINDIR)/\1,g'
 define install_conf
 @if [ -e "$(D)$(2)" ]; then echo "kept $(2)"; else \
 	$(sbin_paths) $(1) | $(INST) /dev/stdin "$(D)$(2)" && echo "installed $(2)"; fi
@@ -85,3 +88,43 @@ uninstall-server:
 uninstall-client:
 	rm -f "$(D)$(BINDIR)/rexec" "$(D)$(MANDIR)/man1/rexec.1" "$(D)$(MANDIR)/man5/rexec.toml.5" "$(D)$(BASHDIR)/rexec" "$(D)$(ZSHDIR)/_rexec"
 	rm -rf "$(D)$(DOCDIR)/rexec"
+
+# in.rshd, which is administered by rexecd and has its settings. The PAM file is rexec's, with a line on trust.
+rsh_pam = sed -e '1,2s,/etc/pam.d/rexec: PAM stack of in.rexecd(8),/etc/pam.d/rsh: PAM stack of in.rshd(8),' \
+	-e 's,^\# The password\,.*,\# Accounts that trust other hosts (in.rshd(8)\, "TRUST"; [rsh] trust in rexecd.toml(5)):\n\#auth       sufficient   pam_rhosts.so\n&,'
+install-rshd:
+	@test -x build/in.rshd || { echo "build/in.rshd is not there: run make build first" >&2; exit 1; }
+	install -D -m 755 build/in.rshd "$(D)$(SBINDIR)/in.rshd"
+	$(INST) cmd/in.rshd/in.rshd.8 "$(D)$(MANDIR)/man8/in.rshd.8"
+	for u in $(RSHUNITS); do $(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
+	$(INST) packaging/firewalld/rsh.xml "$(D)$(FIREWALLDDIR)/rsh.xml"
+	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright packaging/inetd.rsh; do \
+		$(INST) $$f "$(D)$(DOCDIR)/rshd/$${f##*/}"; done
+	@if [ -e "$(D)$(PAMDIR)/rsh" ]; then echo "kept $(PAMDIR)/rsh"; else \
+		$(rsh_pam) packaging/pam.d/$(PAMFAMILY) | $(INST) /dev/stdin "$(D)$(PAMDIR)/rsh" && echo "installed $(PAMDIR)/rsh"; fi
+	$(call install_conf,packaging/xinetd.rsh,$(XINETDDIR)/rsh)
+	$(tell_systemd)
+
+# The right to bind reserved ports, as the packages give it: where setcap(8) is, and on a live host.
+install-rsh:
+	@test -x build/rsh || { echo 'build/rsh is not there: run make build first' >&2; exit 1; }
+	install -D -m 755 build/rsh "$(D)$(BINDIR)/rsh"
+	$(INST) cmd/rsh/rsh.1 "$(D)$(MANDIR)/man1/rsh.1"
+	$(INST) packaging/completion/rsh.bash "$(D)$(BASHDIR)/rsh"
+	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright; do $(INST) $$f "$(D)$(DOCDIR)/rsh/$${f##*/}"; done
+	$(if $(D),,@if [ "$$(id -u)" = 0 ]; then setcap cap_net_bind_service=ep "$(BINDIR)/rsh"; fi)
+
+uninstall-rshd:
+	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove rsh; fi)
+	rm -f "$(D)$(SBINDIR)/in.rshd" "$(D)$(MANDIR)/man8/in.rshd.8" "$(D)$(FIREWALLDDIR)/rsh.xml"
+	for u in $(RSHUNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
+	rm -rf "$(D)$(DOCDIR)/rshd"
+	@if [ -e "$(D)$(PAMDIR)/rsh" ]; then \
+		if $(rsh_pam) packaging/pam.d/$(PAMFAMILY) | cmp -s - "$(D)$(PAMDIR)/rsh"; then rm -f "$(D)$(PAMDIR)/rsh"; \
+		else echo "kept $(PAMDIR)/rsh: it was edited"; fi; fi
+	$(call uninstall_conf,packaging/xinetd.rsh,$(XINETDDIR)/rsh)
+	$(tell_systemd)
+
+uninstall-rsh:
+	rm -f "$(D)$(BINDIR)/rsh" "$(D)$(MANDIR)/man1/rsh.1" "$(D)$(BASHDIR)/rsh"
+	rm -rf "$(D)$(DOCDIR)/rsh"

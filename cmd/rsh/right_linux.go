@@ -27,7 +27,8 @@ func takeRight() *right {
 		if r.has {
 			everyThread(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1)
 		}
-		if syscall.Setresgid(os.Getgid(), os.Getgid(), os.Getgid()) != nil || syscall.Setresuid(os.Getuid(), os.Getuid(), os.Getuid()) != nil {
+		uid, gid := os.Getuid(), os.Getgid()
+		if syscall.Setresgid(gid, gid, gid) != nil || syscall.Setresuid(uid, uid, uid) != nil {
 			os.Exit(exitFailed)
 		}
 	}

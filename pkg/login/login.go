@@ -147,21 +147,6 @@ func (l *Login) Authenticate(rhost, user string, password []byte, nullok bool) e
 	return l.sameUser()
 }
 
-// Trust proves that an account trusts a user of another host (pam_rhosts(8)). client is
-// what that host says of its user. A module that asks for a password gets none.
-func (l *Login) Trust(rhost, client, user string) error {
-	if err := l.Identify(rhost, user); err != nil {
-		return err
-	}
-	if err := l.tx.SetItem(pam.Ruser, client); err != nil {
-		return &Error{Call: "set_item", Status: err}
-	}
-	if err := l.call("authenticate", l.tx.Authenticate, pam.DisallowNullAuthtok); err != nil {
-		return err
-	}
-	return l.sameUser()
-}
-
 // Identify says who the user at a peer's numeric address is: Account and Open may
 // follow where somebody else has proven it.
 func (l *Login) Identify(rhost, user string) error {

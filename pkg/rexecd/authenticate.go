@@ -24,7 +24,8 @@ func (s *Server) authenticate(
 	}
 	id := s.identify(req.User, len(req.Password) == 0, grace)
 	return s.prove(id, user.tx, req, a, grace, func() error {
-		return user.tx.Authenticate(a.peer.Addr().String(), id.nameForPAM(), req.Password, s.Config.PermitEmptyPassword)
+		nullok := s.Config.PermitEmptyPassword
+		return user.tx.Authenticate(a.peer.Addr().String(), id.nameForPAM(), req.Password, nullok)
 	})
 }
 

@@ -51,7 +51,7 @@ func TestACommandGetsNoReservedPortToConnectFrom(t *testing.T) {
 	_, port, _ := net.SplitHostPort(victim.Addr().String())
 	fmt.Fprintf(conn, "someone\x00%s\x00%s%s\x00", u.Name, takeThePort, port)
 	all, _ := io.ReadAll(conn)
-	// 1 is EPERM. The kernel lets go of nothing that the filter is for: the port stays, and is of no use.
+	// 1 is EPERM. The port stays, and is of no use.
 	want := fmt.Sprintf("\x00detach: 1\nunlock: 1\nport %d\nconnect: timed out\nlisten: done\ncall: timed out\n", own)
 	if string(all) != want {
 		t.Errorf("%q; want %q", all, want)
@@ -69,7 +69,8 @@ func TestNoStderrConnectionGoesToAServiceThatTrustsReservedPorts(t *testing.T) {
 	for _, port := range []int{1, 111, 511, 512, 513, 514, 515, 543, 544} {
 		l := listener(t, port)
 		want := fmt.Sprintf("\x01stderr port %d is not permitted\n", port)
-		if got := ask(t, 621, s.Addr, lab.Request{Port: fmt.Sprint(port), User: "someone", Password: "nosuch", Command: "id"}); got != want {
+		r := lab.Request{Port: fmt.Sprint(port), User: "someone", Password: "nosuch", Command: "id"}
+		if got := ask(t, 621, s.Addr, r); got != want {
 			t.Errorf("port %d: %q", port, got)
 		}
 		l.SetDeadline(time.Now().Add(time.Millisecond))
@@ -79,7 +80,8 @@ func TestNoStderrConnectionGoesToAServiceThatTrustsReservedPorts(t *testing.T) {
 	}
 	// Nor to any other reserved port for somebody who cannot have one.
 	l := listener(t, 904)
-	if got := ask(t, 0, s.Addr, lab.Request{Port: "904", User: "someone", Password: "nosuch", Command: "id"}); got != "\x01stderr port 904 is not permitted\n" {
+	r := lab.Request{Port: "904", User: "someone", Password: "nosuch", Command: "id"}
+	if got := ask(t, 0, s.Addr, r); got != "\x01stderr port 904 is not permitted\n" {
 		t.Errorf("%q", got)
 	}
 	l.SetDeadline(time.Now().Add(time.Millisecond))
@@ -89,7 +91,8 @@ func TestNoStderrConnectionGoesToAServiceThatTrustsReservedPorts(t *testing.T) {
 	s.Log.Wait(t, "stderr port 904 is reserved, and the client's own port")
 }
 
-// A recorded route stands for a source route here: the loopback interface turns none of those round.
+// A recorded route stands for a source route here: the loopback interface turns none of those
+// round.
 func TestAClientWithIPOptionsIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{}, "127.0.0.1 someone\n")

@@ -48,7 +48,8 @@ func TestRshIsServedByOthersAsByOurs(t *testing.T) {
 				{command: "cat; echo end", stdin: "input", options: []string{"-n"}, want: result{"end\n", "", 0}},
 				{command: "wc -c", stdin: strings.Repeat("i", 1<<20), want: result{"1048576\n", "", 0}},
 			} {
-				compare(t, fmt.Sprint(c.command, c.options), rsh(t, s.Addr, u.Name, c.stdin, c.command, c.options...), c.want)
+				got := rsh(t, s.Addr, u.Name, c.stdin, c.command, c.options...)
+				compare(t, fmt.Sprint(c.command, c.options), got, c.want)
 			}
 			denied := result{"", "rsh: 127.0.0.1: Permission denied.\n", 1}
 			if name == "redone" { // it says yes first
@@ -64,7 +65,8 @@ func TestRshSendsSignals(t *testing.T) {
 	u := newUser(t, lab.User{}, "127.0.0.1 root\n")
 	s := serve(t, trust, trustStack, lab.Handler{})
 	_, port, _ := net.SplitHostPort(s.Addr)
-	cmd := exec.Command(lab.Rsh(t), "-p", port, "-l", u.Name, "127.0.0.1", "trap 'echo got; exit' TERM; echo ready; while :; do sleep 0.1; done")
+	const signalled = "trap 'echo got; exit' TERM; echo ready; while :; do sleep 0.1; done"
+	cmd := exec.Command(lab.Rsh(t), "-p", port, "-l", u.Name, "127.0.0.1", signalled)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -82,8 +84,8 @@ func TestRshSendsSignals(t *testing.T) {
 	}
 }
 
-// A user is anybody on the client's host: what a file capability, or the set-user-ID bit, gives rsh must
-// not become theirs.
+// A user is anybody on the client's host: what a file capability, or the set-user-ID bit, gives
+// rsh must not become theirs.
 func TestAUsersRshHasTheRightToBindAndOnlyThat(t *testing.T) {
 	t.Parallel()
 	me := newUser(t, lab.User{}, "")
@@ -106,7 +108,8 @@ func TestAUsersRshHasTheRightToBindAndOnlyThat(t *testing.T) {
 	as := func(program string, env []string, args ...string) result {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*lab.Patience)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "setpriv", append([]string{"--reuid=" + lab.UID(t, me), "--regid=" + lab.UID(t, me), "--clear-groups", program}, args...)...)
+		user := []string{"--reuid=" + lab.UID(t, me), "--regid=" + lab.UID(t, me), "--clear-groups", program}
+		cmd := exec.CommandContext(ctx, "setpriv", append(user, args...)...)
 		cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, env...)
 		return finish(ctx, t, cmd, "")
 	}
@@ -139,7 +142,9 @@ func TestARunningRshHasGivenTheRightUp(t *testing.T) {
 			words := strings.Fields(how)
 			lab.Run(t, words[0], words[1], path)
 			n := len(s.Processes())
-			cmd := exec.Command("setpriv", "--reuid="+lab.UID(t, me), "--regid="+lab.UID(t, me), "--clear-groups", path, "-l", u.Name, "127.0.0.15", "echo ready; cat")
+			uid := lab.UID(t, me)
+			cmd := exec.Command("setpriv", "--reuid="+uid, "--regid="+uid, "--clear-groups",
+				path, "-l", u.Name, "127.0.0.15", "echo ready; cat")
 			in, _ := cmd.StdinPipe()
 			out, _ := cmd.StdoutPipe()
 			if err := cmd.Start(); err != nil {
@@ -152,11 +157,10 @@ func TestARunningRshHasGivenTheRightUp(t *testing.T) {
 			if len(tasks) < 2 {
 				t.Errorf("%d threads", len(tasks))
 			}
-			uid := lab.UID(t, me)
 			for _, task := range tasks {
 				status := lab.Read(fmt.Sprintf("/proc/%d/task/%s/status", cmd.Process.Pid, task.Name()))
 				for _, line := range []string{"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000",
-					"Uid:\t" + strings.Join([]string{uid, uid, uid, uid}, "\t"), "Gid:\t" + strings.Join([]string{uid, uid, uid, uid}, "\t")} {
+					"Uid:\t" + uid + strings.Repeat("\t"+uid, 3), "Gid:\t" + uid + strings.Repeat("\t"+uid, 3)} {
 					if !strings.Contains(status, "\n"+line+"\n") {
 						t.Errorf("a thread has not %q: %s", line, status)
 					}

@@ -83,7 +83,8 @@ func TestGlibcsRcmdIsServedAsByOthersButForTheNamedDifferences(t *testing.T) {
 				if !other {
 					want = c.want
 				}
-				compare(t, name, glibc(t, s.Addr, cmp.Or(c.client, "root"), c.user.Name, c.command, c.stdin, family, c.signal...), want)
+				got := glibc(t, s.Addr, cmp.Or(c.client, "root"), c.user.Name, c.command, c.stdin, family, c.signal...)
+				compare(t, name, got, want)
 			}
 		})
 	}

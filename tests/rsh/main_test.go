@@ -123,7 +123,8 @@ func finish(ctx context.Context, t testing.TB, cmd *exec.Cmd, stdin string) resu
 	return result{o.String(), e.String(), cmd.ProcessState.ExitCode()}
 }
 
-// glibc runs glibc's client as root. family is "4" or "6", or "-4" or "-6" for no stderr connection.
+// glibc runs glibc's client as root. family is "4" or "6", or "-4" or "-6" for no stderr
+// connection.
 func glibc(t testing.TB, addr, client, user, command, stdin, family string, signal ...string) result {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)

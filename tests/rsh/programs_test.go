@@ -35,7 +35,8 @@ func TestEverybodysRshIsServedAsByNetkitsServer(t *testing.T) {
 			for server, address := range map[string]string{"in.rshd": "127.0.0.21", "netkit's server": "127.0.0.1"} {
 				ask := func(what, stdin string, want result, command ...string) {
 					t.Helper()
-					compare(t, server+": "+what, run(t, stdin, path, append([]string{"-l", u.Name, address}, command...)...), want)
+					got := run(t, stdin, path, append([]string{"-l", u.Name, address}, command...)...)
+					compare(t, server+": "+what, got, want)
 				}
 				ask("output", "in", result{"in", "", 0}, "cat; exit 3")
 				ask("words", "", result{"a b  c\n", "", 0}, "echo", "a", "'b  c'")
@@ -63,7 +64,8 @@ func tree(t testing.TB, owner lab.User) string {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, f.name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, f.name), bytes.Repeat([]byte("\x00\x01x\n"), f.size/4+1)[:f.size], 0o644); err != nil {
+		content := bytes.Repeat([]byte("\x00\x01x\n"), f.size/4+1)[:f.size]
+		if err := os.WriteFile(filepath.Join(dir, f.name), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -170,7 +170,8 @@ func TestFieldsThatAreTooLongAreNamed(t *testing.T) {
 		}
 	}
 	// The longest of each that is none too long is refused by PAM.
-	if got := ask(t, 0, s.Addr, lab.Request{User: long(256), Password: long(256) + "/" + long(511), Command: "id"}); got != permissionDenied {
+	longest := lab.Request{User: long(256), Password: long(256) + "/" + long(511), Command: "id"}
+	if got := ask(t, 0, s.Addr, longest); got != permissionDenied {
 		t.Errorf("the longest: %q", got)
 	}
 }

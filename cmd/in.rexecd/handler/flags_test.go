@@ -42,7 +42,8 @@ func TestAWrongFlagNamesItself(t *testing.T) {
 		{"-worker -1", "-worker"},
 		{"-m=maybe", "-m"},
 	} {
-		if o, err := program.parseFlags(strings.Fields(tt.args)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		o, err := program.parseFlags(strings.Fields(tt.args))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("parseFlags(%q) = %+v, %v; want an error with %q", tt.args, o, err, tt.want)
 		}
 	}

@@ -1,4 +1,5 @@
-/* What GNU inetutils' ./configure and gnulib find on Debian, as far as rexec.c, rexecd.c, rsh.c and rshd.c ask. */
+/* What GNU inetutils' ./configure and gnulib find on Debian, as far as rexec, rsh and their
+ * servers ask. */
 #ifndef INETUTILS_CONFIG_H
 #define INETUTILS_CONFIG_H
 #define _GNU_SOURCE 1
