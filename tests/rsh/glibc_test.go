@@ -89,3 +89,12 @@ func TestGlibcsRcmdIsServedAsByOthersButForTheNamedDifferences(t *testing.T) {
 		})
 	}
 }
+
+func TestGlibcsRcmdAfIsServedOverIPv6(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{}, "::1 root\n")
+	s := serve(t, trust, trustStack, lab.Handler{Address: "::1"})
+	compare(t, "in.rshd", glibc(t, s.Addr, "root", u.Name, "cat; echo err >&2", "in", "6"), result{"in", "err\n", 0})
+	s.Log.Wait(t, "Accepted rhosts for "+u.Name+" from ::1 port ")
+	compare(t, "a stranger", glibc(t, s.Addr, "other", u.Name, "cat", "in", "6"), result{"", "Permission denied.\n", 1})
+}
