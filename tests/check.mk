@@ -60,7 +60,7 @@ lint: $(TOOLS)/staticcheck
 	shellcheck -S warning $(shell_scripts)
 	shellcheck -s bash $(wildcard packaging/completion/*.bash)
 	$(if $(manuals),mandoc -Tlint -W warning $(manuals))
-	out=$$(systemd-analyze verify --man=no $(addprefix systemd/,$(UNITS)) 2>&1 | grep -v 'rexecd is not executable' || :); \
+	out=$$(systemd-analyze verify --man=no $(addprefix systemd/,$(UNITS) $(RSHUNITS)) 2>&1 | grep -v 'rexecd is not executable' || :); \
 		[ -z "$$out" ] || { echo "$$out" >&2; exit 1; }
 
 unit:
@@ -90,10 +90,10 @@ fuzz fuzz-short:
 # The client and the protocol package are for every system that Go knows.
 cross:
 	$(if $(wildcard cmd/rexec/*.go),for os in darwin windows freebsd; do echo "vet for $$os"; \
-		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec/... ./cmd/rexec; done)
+		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./pkg/rexec/... ./cmd/rexec/... ./cmd/rsh; done)
 
 # On the binaries as they are released. Each package has a private host of its own.
-e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/attack tests/e2e tests/client tests/manual tests/lab)) $(wildcard tests/platform))
+e2e_pkgs = $(addprefix ./,$(addsuffix /...,$(wildcard tests/attack tests/e2e tests/rsh tests/client tests/manual tests/lab)) $(wildcard tests/platform))
 on_build = REXECD_BIN=$(CURDIR)/build/in.rexecd REXEC_BIN=$(CURDIR)/build/rexec $(GO) test -count=1 -vet=off
 # What counts threads and page faults or takes times. Whatever has another name is left to e2e.
 measuring = ^(TestNoRefusalTellsByItsTimeOrBytesWhyItIs|TestNothingGetsThroughWhileUsersWork|$(strip \

@@ -41,7 +41,7 @@ func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *dead
 	if err != nil {
 		return err
 	}
-	if tx == nil { // of 5: PAM loads its modules while the request is on its way
+	if tx == nil && s.Config.Single == nil { // of 5: PAM loads its modules while the request is on its way
 		if tx, err = login.Start(s.Config.PAM); err != nil {
 			return fault(err)
 		}

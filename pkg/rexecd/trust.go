@@ -15,6 +15,9 @@ func (s *Server) authenticateRsh(
 	user *userSession, req *wire.RshRequest, stderrPort int, a *attempt, grace *deadline,
 ) (*passwd.Entry, error) {
 	defer req.Wipe()
+	if s.Config.Single != nil {
+		return s.recognise(&req.Request, a)
+	}
 	if s.welcomes(&req.Request, a.peer.Addr()) {
 		return s.admitGuest(user, req.User, a, grace)
 	}

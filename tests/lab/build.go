@@ -13,10 +13,10 @@ import (
 // lies beside the server, must not use it.
 var products = []struct{ env, path, cgo string }{
 	{envServer, "cmd/rexecd", "0"},
-	{envServer, "cmd/in.rexecd", "1"},
 	{envServer, "cmd/in.rshd", "1"},
-	{envClient, "cmd/rexec", "0"},
+	{envServer, "cmd/in.rexecd", "1"}, // the variable names the last
 	{envClient, "cmd/rsh", "0"},
+	{envClient, "cmd/rexec", "0"},
 }
 
 // moduleRoot is the nearest directory above the current one with a go.mod, or "" for a test
