@@ -39,8 +39,8 @@ func TestAnRshRequestIsReadToItsLastNULAndNoFurther(t *testing.T) {
 			t.Fatalf("%q: %v", c.sent, err)
 		}
 		rest, _ := io.ReadAll(from)
-		if req.Client != c.client || req.User != c.user || string(req.Password) != c.password || req.HasPassword != c.has ||
-			req.Command != c.command || string(rest) != c.rest {
+		if req.Client != c.client || req.User != c.user || string(req.Password) != c.password ||
+			req.HasPassword != c.has || req.Command != c.command || string(rest) != c.rest {
 			t.Errorf("%q: %+v, password %q, then %q", c.sent, req, req.Password, rest)
 		}
 		req.Wipe()
