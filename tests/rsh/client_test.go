@@ -153,19 +153,27 @@ func TestARunningRshHasGivenTheRightUp(t *testing.T) {
 			if b, err := out.Read(make([]byte, 6)); b != 6 {
 				t.Fatal(err, len(s.Processes())-n)
 			}
-			tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", cmd.Process.Pid))
-			if len(tasks) < 2 {
-				t.Errorf("%d threads", len(tasks))
-			}
-			for _, task := range tasks {
-				status := lab.Read(fmt.Sprintf("/proc/%d/task/%s/status", cmd.Process.Pid, task.Name()))
-				for _, line := range []string{"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapAmb:\t0000000000000000",
-					"Uid:\t" + uid + strings.Repeat("\t"+uid, 3), "Gid:\t" + uid + strings.Repeat("\t"+uid, 3)} {
-					if !strings.Contains(status, "\n"+line+"\n") {
-						t.Errorf("a thread has not %q: %s", line, status)
+			last := ""
+			defer func() {
+				if t.Failed() {
+					t.Log(last)
+				}
+			}()
+			// The command's first output may come before.
+			lab.Eventually(t, "the end of the right on every thread", func() bool {
+				tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", cmd.Process.Pid))
+				for _, task := range tasks {
+					last = lab.Read(fmt.Sprintf("/proc/%d/task/%s/status", cmd.Process.Pid, task.Name()))
+					for _, line := range []string{"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000",
+						"CapEff:\t0000000000000000", "CapAmb:\t0000000000000000",
+						"Uid:\t" + uid + strings.Repeat("\t"+uid, 3), "Gid:\t" + uid + strings.Repeat("\t"+uid, 3)} {
+						if !strings.Contains(last, "\n"+line+"\n") {
+							return false
+						}
 					}
 				}
-			}
+				return len(tasks) > 1
+			})
 			in.Close()
 			cmd.Wait()
 		})
