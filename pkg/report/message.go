@@ -56,6 +56,9 @@ func parseMessage(text string, r *record) (decision, ok bool) {
 	if rest, ok = parsePeer(rest, r); !ok {
 		return true, false
 	}
+	if client, is := strings.CutPrefix(rest, " as "); is { // rsh's: whom the peer says it is
+		_, rest, _ = cutName(client)
+	}
 	parseTail(rest, r)
 	return true, true
 }
