@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func run(right *right) int {
 	if password := os.Getenv("REXEC_PASS"); password != "" && !opts.hasPassword {
 		opts.password, opts.hasPassword = password, true
 	}
-	me, err := name()
+	me, err := name("/etc/passwd")
 	if opts.user == "" {
 		opts.user = me
 	}
@@ -71,13 +70,20 @@ func run(right *right) int {
 
 // name is the invoking user's own, which servers believe: of the password file alone,
 // never of the environment.
-func name() (string, error) {
+func name(passwd string) (string, error) {
 	uid := strconv.Itoa(os.Getuid())
-	me, err := user.LookupId(uid)
-	if err != nil {
-		return "", fmt.Errorf("no user in /etc/passwd has the ID %s: give a password (-l user/password)", uid)
+	// Not package os/user: for an ID that is not in the file, it takes $USER.
+	text, err := os.ReadFile(passwd)
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(line, ":")
+		if len(fields) == 7 && fields[2] == uid && fields[0] != "" && !strings.ContainsAny(line[:1], "+-") {
+			return fields[0], nil
+		}
 	}
-	return me.Username, nil
+	if err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("no user in %s has the ID %s: give a password (-l user/password)", passwd, uid)
 }
 
 // complain reports an error of rsh itself.
