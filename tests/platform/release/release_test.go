@@ -62,7 +62,7 @@ func buildsWithoutNetwork(t *testing.T, dist string) {
 	run(t, dir, nil, "sh", "-c", `tar --strip-components=1 -xzf "$1"/rexecd-[0-9]*-vendor.tar.gz`, "sh", dist)
 	env := []string{"GOMODCACHE=" + dir + "/none", "GOTOOLCHAIN=local"}
 	run(t, dir, env, "unshare", "--net", "make", "-s", "build")
-	for _, p := range []string{"in.rexecd", "rexecd", "rexec"} {
+	for _, p := range []string{"in.rexecd", "rexecd", "rexec", "in.rshd", "rsh"} {
 		if _, err := os.Stat(dir + "/build/" + p); err != nil {
 			t.Error(err)
 		}
@@ -110,7 +110,7 @@ func bill(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"in.rexecd", "rexecd", "rexec"} {
+	for _, program := range []string{"in.rexecd", "rexecd", "rexec", "in.rshd", "rsh"} {
 		files, _ := filepath.Glob(dir + "/" + program + "-[0-9]*.cdx.json")
 		if len(files) != 1 {
 			t.Fatalf("bills of %s: %v", program, files)
@@ -235,7 +235,7 @@ func TestNoFolderOfTheBuildIsInThePrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"in.rexecd", "rexecd", "rexec"} {
+	for _, p := range []string{"in.rexecd", "rexecd", "rexec", "in.rshd", "rsh"} {
 		text, err := os.ReadFile(root + "build/" + p)
 		if err != nil {
 			t.Fatal(err)

@@ -56,6 +56,47 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 	}
 }
 
+func TestRshsFilesAndTheirKinds(t *testing.T) {
+	for file, auth := range map[string]string{
+		"rshd-*-1.x86_64.rpm": "auth       substack     password-auth", "rshd-*-1.suse.x86_64.rpm": "auth       include      common-auth",
+	} {
+		p := built(t, file)[0]
+		if config := strings.Fields(lab.Run(t, "rpm", "-qp", "--configfiles", p)); !slices.Equal(config, []string{"/etc/pam.d/rsh", "/etc/xinetd.d/rsh"}) {
+			t.Errorf("%s: configuration files %q", file, config)
+		}
+		list := strings.Split(lab.Run(t, "rpm", "-qlp", p), "\n")
+		for _, f := range []string{"/usr/sbin/in.rshd", "/usr/lib/systemd/system/rsh.socket", "/usr/lib/systemd/system/rsh@.service",
+			"/usr/lib/systemd/system/rsh-standby.socket", "/usr/lib/systemd/system/rsh-standby.service", "/usr/lib/firewalld/services/rsh.xml",
+			"/usr/share/man/man8/in.rshd.8.gz"} {
+			if !slices.Contains(list, f) {
+				t.Errorf("%s: no %s", file, f)
+			}
+		}
+		stack := lab.Run(t, "sh", "-c", `rpm2cpio "$1" | cpio --quiet -i --to-stdout ./etc/pam.d/rsh`, "sh", p)
+		if !strings.Contains(stack, auth) || !strings.Contains(stack, "\n#auth       sufficient   pam_rhosts.so\n") {
+			t.Errorf("%s: the PAM file is\n%s", file, stack)
+		}
+		if needs := lab.Run(t, "rpm", "-qpR", p); !strings.Contains(needs, "rexecd = ") {
+			t.Errorf("%s needs\n%s", file, needs)
+		}
+	}
+}
+
+// Nothing but the capability differs from what the package holds.
+func TestRshHasItsRight(t *testing.T) {
+	lab.Run(t, "mkdir", "-p", "/var/lib/rpm")
+	lab.Run(t, "rpm", "--initdb")
+	lab.Run(t, "rm", "-f", "/usr/bin/rsh", "/usr/share/man/man1/rsh.1.gz") // Debian's alternatives
+	lab.Run(t, "rpm", "-i", "--nodeps", built(t, "rsh-*-1.x86_64.rpm")[0])
+	if caps := strings.TrimSpace(lab.Run(t, "getcap", "/usr/bin/rsh")); caps != "/usr/bin/rsh cap_net_bind_service=ep" {
+		t.Errorf("the capabilities of rsh: %q", caps)
+	}
+	if out, _ := exec.Command("rpm", "-V", "--nodeps", "rsh").Output(); string(out) != "........P    /usr/bin/rsh\n" && len(out) != 0 {
+		t.Errorf("rpm -V: %s", out)
+	}
+	lab.Run(t, "rpm", "-e", "rsh")
+}
+
 // With absolute names, `rpm2cpio package | cpio -id` writes to the host, not to the directory
 // that one is in.
 func TestThePayloadUnpacksWhereOneIs(t *testing.T) {
