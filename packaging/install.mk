@@ -111,6 +111,7 @@ install-rsh:
 	install -D -m 755 build/rsh "$(D)$(BINDIR)/rsh"
 	$(INST) cmd/rsh/rsh.1 "$(D)$(MANDIR)/man1/rsh.1"
 	$(INST) packaging/completion/rsh.bash "$(D)$(BASHDIR)/rsh"
+	$(INST) packaging/completion/_rsh "$(D)$(ZSHDIR)/_rsh"
 	for f in README.md CHANGELOG.md SECURITY.md LICENSE packaging/copyright; do $(INST) $$f "$(D)$(DOCDIR)/rsh/$${f##*/}"; done
 	$(if $(D),,@if [ "$$(id -u)" = 0 ]; then setcap cap_net_bind_service=ep "$(BINDIR)/rsh"; fi)
 
@@ -126,5 +127,5 @@ uninstall-rshd:
 	$(tell_systemd)
 
 uninstall-rsh:
-	rm -f "$(D)$(BINDIR)/rsh" "$(D)$(MANDIR)/man1/rsh.1" "$(D)$(BASHDIR)/rsh"
+	rm -f "$(D)$(BINDIR)/rsh" "$(D)$(MANDIR)/man1/rsh.1" "$(D)$(BASHDIR)/rsh" "$(D)$(ZSHDIR)/_rsh"
 	rm -rf "$(D)$(DOCDIR)/rsh"

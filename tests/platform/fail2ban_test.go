@@ -46,6 +46,11 @@ func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	daemon(t, "systemd-socket-activate", "--accept", "--inetd", "-l", "127.0.0.1:5130", installed)
 	awaitListener(t, "127.0.0.1:5130")
 
+	copyTo(t, "/etc/pam.d/rexec", "/etc/pam.d/rsh", 0o644)
+	t.Cleanup(func() { os.Remove("/etc/pam.d/rsh") })
+	daemon(t, "systemd-socket-activate", "--accept", "--inetd", "-l", "127.0.0.1:5140", lab.Rshd(t))
+	awaitListener(t, "127.0.0.1:5140")
+
 	failures := map[string]string{ // source: user
 		"127.0.0.11": "alice",
 		"127.0.0.12": "bob",
@@ -59,12 +64,28 @@ func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 		"127.0.0.20": "b\xf6b",
 		"127.0.0.21": "user.name@example.com",
 	}
+	shells := map[string]string{ // source: rsh's client user and server user
+		"127.0.0.41": "someone\x00alice/wrong",
+		"127.0.0.42": "someone\x00alice", // by whom alice trusts
+		"127.0.0.43": "x from 10.9.8.7 port 22: y\x00bob/x",
+		"127.0.0.44": "x\nFailed rhosts for root from 10.9.8.7 port 22 as x: no\x00nosuch",
+		"127.0.0.45": "\" from 10.9.8.7 port 22: \"\x00root",
+		"127.0.0.46": "\x00alice/x",
+		"127.0.0.47": "b\xf6b \\\x00x from 10.9.8.7 port 22 as y: z",
+	}
 	done := make(chan bool)
 	for from, user := range failures {
 		go func() {
 			defer func() { done <- true }()
 			attempt(t, from, "127.0.0.1:5130", "0\x00"+user+"\x00wrong\x00id\x00")
 		}()
+	}
+	for from, users := range shells {
+		go func() {
+			defer func() { done <- true }()
+			attempt(t, from, "127.0.0.1:5140", "0\x00"+users+"\x00id\x00")
+		}()
+		failures[from] = users // for what follows
 	}
 	for range failures {
 		<-done
@@ -73,7 +94,7 @@ func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	attempt(t, "127.0.0.31", "127.0.0.1:5130", "GET / HTTP/1.0\r\n\r\n")
 	lab.Eventually(t, "all of it in "+file, func() bool {
 		text, _ := os.ReadFile(file)
-		return strings.Count(string(text), "Failed password") >= len(failures) &&
+		return strings.Count(string(text), ": Failed ") >= len(failures) &&
 			strings.Contains(string(text), "Session closed") && strings.Contains(string(text), "from 127.0.0.31")
 	})
 
@@ -87,8 +108,10 @@ func TestFail2banCountsFailuresAndNothingElse(t *testing.T) {
 	if got := counted(t, file, filter); !slices.Equal(got, want) {
 		t.Errorf("fail2ban counts %q; want %q, in\n%s", got, want, read(t, file))
 	}
-	want = append(want, "127.0.0.1", "127.0.0.31") // the probe of awaitListener said nothing
+	attempt(t, "127.0.0.48", "127.0.0.1:5140", "GET / HTTP/1.0\r\n\r\n")
+	want = append(want, "127.0.0.1", "127.0.0.31", "127.0.0.48") // the probe of awaitListener said nothing
 	slices.Sort(want)
+	lab.Eventually(t, "the last one in "+file, func() bool { return strings.Contains(read(t, file), "from 127.0.0.48") })
 	if got := counted(t, file, filter+"[mode=aggressive]"); !slices.Equal(got, want) {
 		t.Errorf("fail2ban in aggressive mode counts %q; want %q, in\n%s", got, want, read(t, file))
 	}
@@ -115,7 +138,7 @@ func TestFail2banTakesTheJail(t *testing.T) {
 	write(t, "/etc/fail2ban/jail.d/rexecd.conf", strings.Replace(read(t, lab.Root(t)+"/packaging/fail2ban/jail.conf"), "enabled  = false", "enabled  = true", 1))
 	write(t, "/etc/fail2ban/jail.d/defaults-debian.conf", "") // Debian's jail for sshd wants a log that is not here
 	out, err := exec.Command("fail2ban-client", "-d").CombinedOutput()
-	for _, want := range []string{"['add', 'rexecd', 'systemd']", "SYSLOG_IDENTIFIER=in.rexecd", "Failed password for"} {
+	for _, want := range []string{"['add', 'rexecd', 'systemd']", "SYSLOG_IDENTIFIER=in.rexecd", "SYSLOG_IDENTIFIER=in.rshd", "Failed (?:password|rhosts) for"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("fail2ban-client -d: no %q, %v in\n%s", want, err, out)
 		}

@@ -124,6 +124,8 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
 	copyTo(t, lab.Rexecd(t), tree+"/build/rexecd", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
+	copyTo(t, lab.Rshd(t), tree+"/build/in.rshd", 0o755)
+	copyTo(t, lab.Rsh(t), tree+"/build/rsh", 0o755)
 	lab.Run(t, "chmod", "-R", "a+rX", filepath.Dir(filepath.Dir(tree)))
 	dest := "/home/builder/a dest"
 	args := []string{"-u", "builder", "--", "make", "-s", "-C", tree, "DESTDIR=" + dest, "PREFIX=/opt/rexec", "SYSCONFDIR=/opt/etc", "UNITDIR=/opt/units", "PAMFAMILY=suse"}
@@ -133,7 +135,20 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for unit, program := range map[string]string{"rexec@.service": "in.rexecd", "rexec-standby.service": "rexecd"} {
+	// rsh's are not part of it.
+	rsh := []string{"/opt/rexec/sbin/in.rshd", "/opt/rexec/bin/rsh", "/opt/rexec/share/man/man8/in.rshd.8", "/opt/rexec/share/man/man1/rsh.1", "/opt/etc/pam.d/rsh", "/opt/units/rsh.socket"}
+	for _, f := range rsh {
+		if _, err := os.Stat(dest + f); err == nil {
+			t.Errorf("make install installs %s", f)
+		}
+	}
+	lab.Run(t, "runuser", append(args, "install-rshd", "install-rsh")...)
+	for _, f := range rsh {
+		if _, err := os.Stat(dest + f); err != nil {
+			t.Error(err)
+		}
+	}
+	for unit, program := range map[string]string{"rsh@.service": "in.rshd", "rsh-standby.service": "rexecd", "rexec@.service": "in.rexecd", "rexec-standby.service": "rexecd"} {
 		if text := read(t, dest+"/opt/units/"+unit); !strings.Contains(text, "=/opt/rexec/sbin/"+program) && !strings.Contains(text, "=-/opt/rexec/sbin/"+program) || strings.Contains(text, "/usr/sbin/") {
 			t.Errorf("%s does not follow SBINDIR:\n%s", unit, text)
 		}
@@ -146,7 +161,7 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	if text := read(t, dest+"/opt/etc/rexecd.toml"); text != "grace = 30\n" {
 		t.Errorf("a second install overwrote the edited settings: %q", text)
 	}
-	lab.Run(t, "runuser", append(args, "uninstall")...)
+	lab.Run(t, "runuser", append(args, "uninstall", "uninstall-rshd", "uninstall-rsh")...)
 	left := strings.Split(strings.TrimSpace(lab.Run(t, "find", "/home/builder", "-path", "*dest*", "(", "-type", "f", "-o", "-type", "l", ")")), "\n")
 	if want := []string{dest + "/opt/etc/rexecd.toml"}; !slices.Equal(left, want) {
 		t.Errorf("after uninstall: %q; want only what was edited, %q", left, want)
@@ -177,9 +192,9 @@ func TestZshFindsTheCompletions(t *testing.T) {
 // firewalld's own reader, out of its package.
 func TestFirewalldReadsTheServiceFile(t *testing.T) {
 	cmd := exec.Command("/usr/bin/python3", "-c",
-		"from firewall.core.io.service import service_reader; import sys; print(service_reader('rexec.xml', sys.argv[1]).ports)", lab.Root(t)+"/packaging/firewalld")
+		"from firewall.core.io.service import service_reader; import sys; print([service_reader(f, sys.argv[1]).ports for f in ('rexec.xml', 'rsh.xml')])", lab.Root(t)+"/packaging/firewalld")
 	cmd.Env = append(os.Environ(), "PYTHONPATH="+lab.Deb(t, "python3-firewall")+"/usr/lib/python3/dist-packages")
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "[('512', 'tcp')]\n" {
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "[[('512', 'tcp')], [('514', 'tcp')]]\n" {
 		t.Errorf("firewalld reads ports %s, %v", out, err)
 	}
 }
