@@ -22,7 +22,7 @@ const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the s
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
-       rexecd -explain [-config file] user address[,address] command
+       rexecd -explain [-config file] [rsh] user address[,address] command
                                              what the rules make of a request
        rexecd -report [-since time] [-until time] [-user name] [-from network]
               [-file log ...] [-sort column] [-rows n]
@@ -108,12 +108,13 @@ func parseFlags(args []string) (options, error) {
 	err := f.Parse(args)
 	given := map[string]bool{}
 	f.Visit(func(g *flag.Flag) { given[g.Name] = g.Value.String() != "false" })
+	o.takeArgs(f.Args())
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return options{help: true}, nil
 	case err != nil:
 		return o, err
-	case o.explain && f.NArg() != 3:
+	case o.explain && len(o.args) != 3:
 		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
 	case f.NArg() == 1 && f.Arg(0) == "rsh" && (o.install || o.remove || o.check || o.debug || o.standby > 0):
 		o.service = f.Arg(0)
@@ -126,13 +127,20 @@ func parseFlags(args []string) (options, error) {
 	case o.max < 0 || o.perSource < 0:
 		return o, errors.New("-max and -max-per-source take a number from 1, or 0 for no limit")
 	}
-	if o.penalties || o.explain {
-		o.args = f.Args()
-	}
 	if !o.report.asked {
 		o.report = reportOptions{} // without its defaults
 	}
 	return o, contradiction(given)
+}
+
+// takeArgs takes the arguments of those that have any.
+func (o *options) takeArgs(args []string) {
+	if o.penalties || o.explain {
+		o.args = args
+	}
+	if o.explain && len(args) == 4 && args[0] == "rsh" { // with three, it is a user's name
+		o.service, o.args = args[0], args[1:]
+	}
 }
 
 // contradiction names two flags that do not go together.

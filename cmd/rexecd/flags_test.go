@@ -30,6 +30,8 @@ func TestFlagsAreThoseOfTheManual(t *testing.T) {
 		{"-version", options{version: true}},
 		{"-penalties", options{penalties: true}},
 		{"-penalties clear 192.0.2.7", options{penalties: true, args: []string{"clear", "192.0.2.7"}}},
+		{"-explain rsh 192.0.2.7 id", options{explain: true, args: []string{"rsh", "192.0.2.7", "id"}}},
+		{"-explain rsh rsh 192.0.2.7 id", options{explain: true, service: "rsh", args: []string{"rsh", "192.0.2.7", "id"}}},
 		{"-h", options{help: true}},
 		{"-help", options{help: true}},
 	} {

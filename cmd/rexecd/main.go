@@ -101,13 +101,13 @@ func handler() (string, error) {
 	return filepath.Join(filepath.Dir(own), handlerName), nil
 }
 
-// explain is -explain. The accounts and the function that decides are in.rexecd's.
+// explain is -explain. The accounts and the function that decides are the server's.
 func explain(o options) error {
 	path, err := handler()
 	if err != nil {
 		return err
 	}
-	argv := []string{"in.rexecd"}
+	argv := []string{handlerName}
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)
 	}
@@ -125,7 +125,7 @@ func becomeHandler(o options, wrong error) error {
 	}
 	argv := o.handlerArgs()
 	if wrong != nil || o.standby > 0 {
-		argv = append([]string{"in.rexecd"}, os.Args[1:]...)
+		argv = append([]string{handlerName}, os.Args[1:]...)
 	}
 	return &os.PathError{Op: "start", Path: path, Err: syscall.Exec(path, argv, os.Environ())}
 }

@@ -42,7 +42,7 @@ func (s *Server) askExit(r *ruling, account *passwd.Entry, conn *inetd.Conn, a *
 		return nil
 	}
 	from, to := conn.Peer.Addr().String(), conn.Local.Addr().String()
-	q := question{account.Name, from, conn.Peer.Port(), to, r.command, a.rule}
+	q := question{s.Config.PAM.Service, account.Name, from, conn.Peer.Port(), to, r.command, a.rule}
 	status, printed, err := s.runExit(exit, q, grace)
 	a.step("the exit program %s has ended", exit.Program)
 	if over := grace.over("the exit program"); over != nil {
@@ -131,6 +131,7 @@ func publicLine(printed []byte) string {
 
 // A question is what an exit program is asked about.
 type question struct {
+	service       string // "rexec" or "rsh"
 	user          string // the account's own name
 	peer          string
 	peerPort      uint16
@@ -144,14 +145,15 @@ func (q question) environment() []string {
 	return []string{
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"REXEC_USER=" + q.user, "REXEC_PEER=" + q.peer, "REXEC_PEER_PORT=" + strconv.Itoa(int(q.peerPort)), "REXEC_LOCAL=" + q.local,
-		"REXEC_COMMAND=" + q.command, "REXEC_RULE=" + q.rule,
+		"REXEC_COMMAND=" + q.command, "REXEC_RULE=" + q.rule, "REXEC_SERVICE=" + q.service,
 	}
 }
 
 // json is the question as one line of JSON.
 func (q question) json() []byte {
 	b := make([]byte, 0, len(q.command)+256)
-	b = appendString(append(b, `{"user":`...), q.user)
+	b = appendString(append(b, `{"service":`...), q.service)
+	b = appendString(append(b, `,"user":`...), q.user)
 	b = appendString(append(b, `,"peer":`...), q.peer)
 	b = strconv.AppendInt(append(b, `,"peer_port":`...), int64(q.peerPort), 10)
 	b = appendString(append(b, `,"local":`...), q.local)

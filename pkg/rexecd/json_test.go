@@ -9,8 +9,8 @@ import (
 )
 
 func TestAQuestionIsOneLineOfJSON(t *testing.T) {
-	q := question{"alice", "192.0.2.7", 40112, "192.0.2.1", "echo \"a\\b\"\n\x01\x7f\xff\xc3 ä\u2028\U0001F600", `r"`}
-	const want = `{"user":"alice","peer":"192.0.2.7","peer_port":40112,"local":"192.0.2.1",` +
+	q := question{"rsh", "alice", "192.0.2.7", 40112, "192.0.2.1", "echo \"a\\b\"\n\x01\x7f\xff\xc3 ä\u2028\U0001F600", `r"`}
+	const want = `{"service":"rsh","user":"alice","peer":"192.0.2.7","peer_port":40112,"local":"192.0.2.1",` +
 		`"command":"echo \"a\\b\"\u000a\u0001\u007f\udcff\udcc3 ä\u2028😀","rule":"r\""}` + "\n"
 	if got := string(q.json()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -74,7 +74,7 @@ func TestAnExitProgramIsAskedAsNobodyByVariablesAndJSON(t *testing.T) {
 		command := "echo \"a b\" \xff ä; :"
 		out(t, s.addr, request(u, command))
 		lines := strings.Split(read(seen), "\n")
-		if len(lines) < 11 {
+		if len(lines) < 12 {
 			t.Fatalf("%s: %q", name, lines)
 		}
 		want := []string{"nobody", "nogroup", "REXEC_COMMAND=" + command, "REXEC_LOCAL=127.0.0.1", "REXEC_PEER=127.0.0.1"}
@@ -84,13 +84,13 @@ func TestAnExitProgramIsAskedAsNobodyByVariablesAndJSON(t *testing.T) {
 			}
 		}
 		port := strings.TrimPrefix(lines[5], "REXEC_PEER_PORT=")
-		if lines[6] != "REXEC_RULE=" || lines[7] != "REXEC_USER="+u.Name || strings.Contains(lines[8], "echo") {
+		if lines[6] != "REXEC_RULE=" || lines[7] != "REXEC_SERVICE=rexec" || lines[8] != "REXEC_USER="+u.Name || strings.Contains(lines[9], "echo") {
 			t.Errorf("%s: %q", name, lines)
 		}
 		var asked map[string]any
-		if err := json.Unmarshal([]byte(lines[9]), &asked); err != nil || fmt.Sprintf("%v %v %v %v %v.", asked["user"], asked["peer"], asked["peer_port"], asked["local"], asked["rule"]) != u.Name+" 127.0.0.1 "+port+" 127.0.0.1 ." ||
-			!strings.Contains(lines[9], `"command":"echo \"a b\" \udcff ä; :"`) {
-			t.Errorf("%s: %s, %v", name, lines[9], err)
+		if err := json.Unmarshal([]byte(lines[10]), &asked); err != nil || fmt.Sprintf("%v %v %v %v %v %v.", asked["service"], asked["user"], asked["peer"], asked["peer_port"], asked["local"], asked["rule"]) != "rexec "+u.Name+" 127.0.0.1 "+port+" 127.0.0.1 ." ||
+			!strings.Contains(lines[10], `"command":"echo \"a b\" \udcff ä; :"`) {
+			t.Errorf("%s: %s, %v", name, lines[10], err)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package rsh
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,9 +31,39 @@ func TestARuleMayBeForRshAlone(t *testing.T) {
 	if r := s.Log.Wait(t, "Accepted rhosts for "+u.Name); r["REXEC_RULE"] != "files" || r["REXEC_CLIENT_USER"] != "someone" {
 		t.Errorf("the record is %v", r)
 	}
+	file := filepath.Join(lab.OpenDir(t), "rexecd.toml")
+	if err := os.WriteFile(file, []byte(rules), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []struct {
+		service, command, want string
+		status                 int
+	}{{"rsh", "rcp -f file", `(?s).*files.*`, 0}, {"rsh", "id", `(?s).*service is rsh, not in \["rexec"\].*`, 1}, {"", "id", "(?s).*", 0}} {
+		args := []string{"-explain", "-config", file, e.service, u.Name, "127.0.0.1", e.command}
+		if e.service == "" {
+			args = slices.Delete(args, 3, 4)
+		}
+		r := run(t, "", lab.Rexecd(t), args...)
+		if r.status != e.status || !regexp.MustCompile(e.want).MatchString(r.out) {
+			t.Errorf("rexecd %q: %+v", args, r)
+		}
+	}
 	rexec := lab.Serve(t, lab.Handler{Settings: rules})
 	if a := lab.Ask(t, rexec.Addr, u.Request("echo rexec")); a.Out() != "rexec\n" {
 		t.Errorf("rexec: %v", a)
+	}
+}
+
+func TestAnExitProgramIsToldTheService(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{}, "")
+	program := filepath.Join(lab.OpenDir(t), "exit")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho echo $REXEC_SERVICE\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "exit = '"+program+"'\n", "", lab.Handler{})
+	if got := ask(t, 0, s.Addr, request(u, "id")); got != "\x00rsh\n" {
+		t.Errorf("%q", got)
 	}
 }
 
