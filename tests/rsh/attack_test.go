@@ -91,8 +91,7 @@ func TestNoStderrConnectionGoesToAServiceThatTrustsReservedPorts(t *testing.T) {
 	s.Log.Wait(t, "stderr port 904 is reserved, and the client's own port")
 }
 
-// A recorded route stands for a source route here: the loopback interface turns none of those
-// round.
+// Any option, such as a recorded route. Source routes, which need a network: route_test.go.
 func TestAClientWithIPOptionsIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	u := newUser(t, lab.User{}, "127.0.0.1 someone\n")
