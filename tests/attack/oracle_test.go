@@ -48,6 +48,18 @@ func guesses(t *testing.T) []guess {
 	}
 }
 
+// byRsh are the same as rsh asks: by a password, and two logins that ask to be trusted, from a
+// port that is not.
+func byRsh(all []guess) (rsh []guess) {
+	for _, g := range all {
+		g.r.User, g.r.Password, g.r.Command = "someone", g.r.User+"/"+g.r.Password, "id"
+		rsh = append(rsh, g)
+	}
+	rsh[2].r.Password = "-r:/Secret of nobody" // the name ends at the slash
+	return append(rsh, guess{"trusted, no such user", lab.Request{User: "someone", Password: "nosuch", Command: "id"}},
+		guess{"trusted, a user", lab.Request{User: "someone", Password: all[0].r.User, Command: "id"}})
+}
+
 // denyGames refuses an account after its password was proven, and says nothing.
 const denyGames = "account required pam_succeed_if.so quiet user notingroup games\n"
 
@@ -58,24 +70,32 @@ func TestNoRefusalTellsByItsTimeOrBytesWhyItIs(t *testing.T) {
 		stack  string
 		trials int // of each guess
 		atOnce int // fewer where the modules themselves start programs
+		rsh    bool
 	}{
-		{"pam_fail_delay off", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nodelay nullok", 1) + denyGames, 20, 20},
-		{"pam_fail_delay on", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 20},
+		{"pam_fail_delay off", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nodelay nullok", 1) + denyGames, 20, 20, false},
+		{"pam_fail_delay on", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 20, false},
 		// Before pam_unix, which alone asks for a delay.
 		{"a module that leaves early for some", "auth [success=die default=ignore] pam_succeed_if.so quiet user in nosuch:" + all[4].r.User + "\n" +
-			strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 20},
+			strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 20, false},
 		// Leaves at once for some, late for others: by more than any hash.
-		{"a module of uneven speed", "auth [success=1 default=ignore] pam_succeed_if.so quiet user in nosuch:root\nauth optional pam_exec.so quiet /bin/sleep .1\n" + lab.Stack + denyGames, 16, 16},
+		{"a module of uneven speed", "auth [success=1 default=ignore] pam_succeed_if.so quiet user in nosuch:root\nauth optional pam_exec.so quiet /bin/sleep .1\n" + lab.Stack + denyGames, 16, 16, false},
+		{"in.rshd", strings.Replace(lab.Stack, "pam_unix.so nodelay", "pam_unix.so nullok", 1) + denyGames, 16, 20, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := serve(t, lab.Handler{Room: lab.Room{Stack: c.stack}})
-			times := measure(t, s.Addr, all, c.trials, c.atOnce)
+			all, refused := all, loginIncorrect
+			if c.rsh {
+				s = serve(t, lab.Handler{Path: lab.Rshd(t), Settings: "[rsh]\ntrust = true\n",
+					Room: lab.Room{Files: map[string]string{"/etc/pam.d/rsh": "auth sufficient pam_rhosts.so\n" + c.stack}}})
+				all, refused = byRsh(all), "\x01Permission denied.\n"
+			}
+			times := measure(t, s.Addr, all, c.trials, c.atOnce, refused)
 			// The delay hides what takes less. Where so many checks at once take longer, fewer do.
 			// On a machine so busy that checking one password takes longer, it hides less
 			// (SECURITY.md, "What is left"), and there is nothing to be shown.
 			for fewer := c.atOnce * 2 / 5; late(times[0]) && fewer > 1; fewer = fewer * 2 / 5 {
 				t.Logf("this machine is too busy: a wrong password took longer than refusal_delay in more than a fifth of the trials; %d at once", fewer)
-				times = measure(t, s.Addr, all, c.trials, fewer)
+				times = measure(t, s.Addr, all, c.trials, fewer, refused)
 			}
 			busy := late(times[0])
 			for i, g := range all {
@@ -109,7 +129,7 @@ func late(times []time.Duration) bool {
 
 // measure runs the trials in random order, some at once, so that whatever else the machine does
 // falls on all alike.
-func measure(t *testing.T, addr string, all []guess, trials, atOnce int) [][]time.Duration {
+func measure(t *testing.T, addr string, all []guess, trials, atOnce int, refused string) [][]time.Duration {
 	t.Helper()
 	var order []int
 	for range trials {
@@ -128,7 +148,7 @@ func measure(t *testing.T, addr string, all []guess, trials, atOnce int) [][]tim
 			defer wait.Done()
 			for i := range work {
 				took, answer := trial(t, addr, all[i].r)
-				if answer != loginIncorrect {
+				if answer != refused {
 					t.Errorf("%s: answer %q", all[i].name, answer)
 				}
 				mu.Lock()
