@@ -57,11 +57,13 @@ func TestTheFail2banFilterFindsThePeerInEveryFailure(t *testing.T) {
 		}
 		return string(m[1])
 	}
-	expr := strings.NewReplacer("%(__prefix_line)s", "", "%(_user)s", setting("_user"), "<ADDR>", `([0-9a-f.:]+)`).Replace(setting("failregex"))
+	expr := strings.ReplaceAll(setting("failregex"), "%(_from)s", setting("_from"))
+	expr = strings.NewReplacer("%(__prefix_line)s", "", "%(_user)s", setting("_user"), "<ADDR>", `([0-9a-f.:]+)`).Replace(expr)
 	failed := regexp.MustCompile(expr)
 	for _, user := range append(hostile, "ALICE") {
 		for _, account := range append(hostile, "alice") {
-			for _, e := range []Event{{Peer: peer4}, {Peer: peer6, Invalid: true}} {
+			rsh := Event{Peer: peer4, Client: account, Trusted: true}
+			for _, e := range []Event{{Peer: peer4}, {Peer: peer6, Invalid: true}, rsh} {
 				e.Kind, e.User, e.Account, e.Reason = Failed, user, account, errors.New(account)
 				if m := failed.FindStringSubmatch(e.Message()); m == nil || m[1] != e.Peer.Addr().String() {
 					t.Errorf("the filter finds %q in %q", m, e.Message())
