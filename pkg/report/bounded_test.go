@@ -126,8 +126,8 @@ func TestLongLinesAndNamesAreNotKept(t *testing.T) {
 		}
 		kept := inUse() - before
 		r := tally.Report("sessions")
-		if r.Lines != lines || r.Unreadable+r.Totals.Sessions+r.Totals.Failed+r.Totals.Refused != lines {
-			t.Errorf("%s: %+v", form, r.Totals)
+		if c := r.Totals; c.Sessions+c.Failed+c.Refused != lines {
+			t.Errorf("%s: %+v", form, c)
 		}
 		if kept > lines*size/4 {
 			t.Errorf("%s: %d bytes are kept of %d", form, kept, lines*size)
