@@ -71,9 +71,11 @@ func (l *logReader) read(patterns []string) error {
 }
 
 func (l *logReader) readFile(name string) error {
-	f := os.Stdin
 	newest := l.now
-	if name != "-" {
+	var in io.Reader
+	if name == "-" {
+		in = l.endless(func() (*os.File, error) { return os.Stdin, nil })
+	} else {
 		st, err := os.Stat(name)
 		switch {
 		case err != nil:
@@ -82,17 +84,23 @@ func (l *logReader) readFile(name string) error {
 			return l.readJournal("--directory=" + name)
 		case strings.HasSuffix(name, ".journal"):
 			return l.readJournal("--file=" + name)
-		}
-		if f, err = os.Open(name); err != nil {
-			return err
-		}
-		defer f.Close()
-		if st.Mode().IsRegular() && st.ModTime().Before(newest) {
-			newest = st.ModTime()
+		case !st.Mode().IsRegular():
+			in = l.endless(func() (*os.File, error) { return os.Open(name) })
+		default:
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			in = f
+			if st.ModTime().Before(newest) {
+				newest = st.ModTime()
+			}
 		}
 	}
+	defer l.progress.onStop(nil)
 	l.verified = false
-	log, end, err := decompress(l.progress.count(f))
+	log, end, err := decompress(l.progress.count(in))
 	if err == nil {
 		err = l.tally.Read(log, newest, nil)
 		err = errors.Join(err, end())
@@ -104,6 +112,21 @@ func (l *logReader) readFile(name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// endless reads a pipe or a terminal, of which neither opening nor reading need ever
+// return: Ctrl-C is its end.
+func (l *logReader) endless(open func() (*os.File, error)) io.Reader {
+	r, w := io.Pipe()
+	l.progress.onStop(func() { w.Close() })
+	go func() {
+		f, err := open()
+		if err == nil {
+			_, err = io.Copy(w, f)
+		}
+		w.CloseWithError(err)
+	}()
+	return r
 }
 
 // decompress reads a file by what it begins with, whatever its name is. end

@@ -138,7 +138,9 @@ func TestABrowserPaintsThePage(t *testing.T) {
 	if text := read(pdf); !strings.HasPrefix(text, "%PDF") || len(text) < 10_000 {
 		t.Errorf("the printed page has %d bytes", len(text))
 	}
-	paper := decode(t, func(shot string) { lab.Run(t, "pdftoppm", "-singlefile", "-r", "144", "-png", pdf, strings.TrimSuffix(shot, ".png")) })
+	paper := decode(t, func(shot string) {
+		lab.Run(t, "pdftoppm", "-singlefile", "-r", "144", "-png", pdf, strings.TrimSuffix(shot, ".png"))
+	})
 	width := paper.Bounds().Dx()
 	left, right := ruled(paper, 0, width/8), ruled(paper, width*7/8, width)
 	if left == 0 || right < left {
