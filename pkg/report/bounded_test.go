@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -142,4 +143,16 @@ func inUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A line from elsewhere has any time, and of one of the year 10000 no JSON can be made.
+func TestEveryTimeThatCountsCanBeEncoded(t *testing.T) {
+	for _, log := range []string{
+		"9999-12-31T23:59:59-12:00" + line, "9998-12-31T23:59:59-12:00" + line, "0000-01-01T00:00:00+14:00" + line, "1970-01-01T00:00:00+14:00" + line,
+		strings.Replace(journal(""), `TIMESTAMP":"`, `TIMESTAMP":"99`, 1),
+	} {
+		if _, err := json.Marshal(read(t, Filter{}, log+"\n")); err != nil {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
 }
