@@ -156,3 +156,23 @@ func TestEveryTimeThatCountsCanBeEncoded(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has an account and many addresses must not make others look gone, or new.
+func TestNobodyIsGoneWhoWasPushedOut(t *testing.T) {
+	var log strings.Builder
+	add := func(day int, user, source string) {
+		fmt.Fprintf(&log, "Mar  %d 10:00:00 h in.rexecd[1]: Accepted password for %s from %s port 1\n", day, user, source)
+	}
+	add(2, "alice", "192.0.2.7")
+	add(4, "alice", "192.0.2.7")
+	add(2, "bob", "192.0.2.8")
+	for n := range 2*maxPairs + 1 {
+		for range 2 {
+			add(4, "mallory", fmt.Sprintf("2001:db8::%x", n))
+		}
+	}
+	c := read(t, Filter{Since: time.Date(2026, time.March, 3, 12, 0, 0, 0, time.Local)}, log.String()).Change
+	if len(c.Gone) > 0 || !c.Unknown {
+		t.Errorf("gone: %v; unknown: %v", c.Gone, c.Unknown)
+	}
+}
