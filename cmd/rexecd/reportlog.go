@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -54,7 +55,11 @@ func (l *logReader) read(patterns []string) error {
 		case err != nil:
 			return fmt.Errorf("-file %q: %w", p, err)
 		}
-		files = append(files, found...)
+		for _, name := range found {
+			if !slices.ContainsFunc(files, func(f string) bool { return sameFile(f, name) }) {
+				files = append(files, name)
+			}
+		}
 	}
 	l.progress = startProgress(l.now, files)
 	defer l.progress.end()
@@ -68,6 +73,17 @@ func (l *logReader) read(patterns []string) error {
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether two names are those of one file, which patterns that
+// overlap, or links, must not have counted twice.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 func (l *logReader) readFile(name string) error {
