@@ -61,6 +61,11 @@ var watchedActs = map[string]func(){
 			os.Chdir("/proc")
 		}
 	},
+	"has closed the standard descriptors": func() {
+		for fd := range 3 {
+			unix.Close(fd)
+		}
+	},
 	"has taken the signals": func() { takeSignals() },
 }
 
@@ -78,7 +83,11 @@ func aloneWatched() error {
 	if err != nil {
 		return err
 	}
-	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=report"}, Stderr: 2, last: time.Second}
+	out, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 10)
+	if err != nil {
+		return err
+	}
+	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=report"}, Stderr: out, last: time.Second}
 	SaveLimits()
 	if err := w.Arm(200 * time.Millisecond); err != nil {
 		return err
@@ -101,13 +110,13 @@ func aloneReport() error {
 	for _, which := range []int{unix.RLIMIT_FSIZE, unix.RLIMIT_AS} {
 		var now unix.Rlimit
 		if unix.Prlimit(0, which, nil, &now); now.Cur == 0 {
-			fmt.Print("limited ")
+			fmt.Fprint(os.Stderr, "limited ")
 		}
 	}
 	entries, _ := os.ReadDir("/proc/self/fd")
 	mask, _ := os.ReadFile("/proc/thread-self/status")
 	_, mask, _ = bytes.Cut(mask, []byte("SigBlk:\t"))
-	fmt.Printf("%d bytes, %d descriptors, mask %.16s", len(text), len(entries)-1, mask)
+	fmt.Fprintf(os.Stderr, "%d bytes, %d descriptors, mask %.16s", len(text), len(entries)-1, mask)
 	os.Exit(7)
 	return nil
 }
