@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +102,33 @@ func aloneWatched() error {
 	})
 }
 
+// What comes to its end as its time does has either ended or is reported, and not both.
+func TestACallIsReportedOrHasEnded(t *testing.T) {
+	for range 20 {
+		printed := again(t, "race", `exec "$0"`, nil)
+		n := strings.Count(printed, "+") // the calls that have ended
+		if want := fmt.Sprintf("report %d", n); strings.TrimLeft(printed, "+") != want {
+			t.Errorf("after %d calls: %q; want %q", n, printed, want)
+		}
+	}
+}
+
+func aloneRace() error {
+	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=raced"}, Stderr: 2}
+	for n := 0; ; n++ {
+		if err := w.Arm(time.Millisecond); err != nil {
+			return err
+		}
+		until := time.Now().Add(time.Millisecond - time.Duration(n%7)*time.Microsecond)
+		_ = w.Call([]byte(strconv.Itoa(n)), -1, -1, func() error {
+			for time.Now().Before(until) {
+			}
+			return nil
+		})
+		unix.Write(1, []byte("+"))
+	}
+}
+
 // aloneReport is the reporter.
 func aloneReport() error {
 	text, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, 1<<20))
@@ -153,6 +181,9 @@ func TestACallThatReturnsInTimeIsNotReported(t *testing.T) {
 
 func aloneInTime() error {
 	w := &Watchdog{Argv: []string{"/nonexistent"}, last: 150 * time.Millisecond}
+	if err := w.Arm(-10 * time.Second); err != nil { // over since the clock was last looked at
+		return err
+	}
 	for range 3 {
 		if err := w.Arm(50 * time.Millisecond); err != nil {
 			return err
@@ -254,7 +285,11 @@ var alone = map[string]func() error{
 		fmt.Println(guarded(func() error { _, err := Start(c); return err }))
 		return nil
 	},
-	"watched": aloneWatched, "report": aloneReport, "in time": aloneInTime, "full": aloneFull, "spare": aloneSpare,
+	"watched": aloneWatched, "race": aloneRace, "raced": func() error {
+		text, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, 1<<20))
+		fmt.Fprintf(os.Stderr, "report %s", text)
+		return err
+	}, "report": aloneReport, "in time": aloneInTime, "full": aloneFull, "spare": aloneSpare,
 	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
 	"traced": tracedAlone(true), "traced by root": tracedAlone(false),
