@@ -38,7 +38,7 @@ type options struct {
 	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
 	explain   bool // say what the rules make of a request, for rexecd -explain
-	report    bool // report what descriptor 0 says, for a process whose time was over
+	record    bool // record what descriptor 0 says, for a process whose time was over
 	args      [3]string
 }
 
@@ -60,7 +60,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.BoolVar(&o.explain, "explain", false, "")
-	f.BoolVar(&o.report, "report", false, "")
+	f.BoolVar(&o.record, "record", false, "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -71,8 +71,8 @@ func parseFlags(args []string) (options, error) {
 		o.args = [3]string(f.Args())
 	case o.explain:
 		return o, errors.New("-explain is for rexecd -explain, and never for a connection")
-	case o.report && inetd.Handed():
-		return o, errors.New("-report is for in.rexecd itself, and never for a connection")
+	case o.record && inetd.Handed():
+		return o, errors.New("-record is for in.rexecd itself, and never for a connection")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listeners < 0:

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -47,8 +47,8 @@ func main() {
 		fmt.Println("in.rexecd", version)
 	case o.explain:
 		os.Exit(explain(o))
-	case o.report:
-		os.Exit(report(o))
+	case o.record:
+		os.Exit(record(o))
 	case o.listeners > 0:
 		os.Exit(serveAsWorker(o))
 	default:
@@ -102,7 +102,7 @@ func serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.Login) int {
 // the process that reports for it.
 func (o options) bare() *rexecd.Server {
 	log := &audit.Log{Unit: audit.Unit()}
-	s := &rexecd.Server{Log: log, Reporter: append(slices.Clone(os.Args), "-report"), Stderr: 2}
+	s := &rexecd.Server{Log: log, Reporter: o.reporter(), Stderr: 2}
 	if !o.console && !o.stderr {
 		return s
 	}
@@ -117,6 +117,29 @@ func (o options) bare() *rexecd.Server {
 	}
 	s.Stderr = fd
 	return s
+}
+
+// reporter is the command line of the process that reports for this one: of the flags,
+// those that say where records and charges go. It has another working directory.
+func (o options) reporter() []string {
+	args := []string{os.Args[0], "-record"}
+	if o.console {
+		args = append(args, "-console")
+	}
+	if o.stderr {
+		args = append(args, "-stderr")
+	}
+	if o.single {
+		args = append(args, "-single")
+	}
+	if o.config != "" {
+		path, err := filepath.Abs(o.config)
+		if err != nil {
+			path = o.config
+		}
+		args = append(args, "-config", path)
+	}
+	return args
 }
 
 // console is this process's stderr, kept before it is pointed at /dev/null; -1

@@ -58,7 +58,7 @@ func serveAlone(config string) int {
 	if err != nil {
 		return 3
 	}
-	s.Reporter, s.Stderr = []string{os.Args[0], "-report"}, 2
+	s.Reporter, s.Stderr = []string{os.Args[0], "-record"}, 2
 	s.Serve(conn, nil)
 	return 0
 }
