@@ -128,7 +128,7 @@ static _Noreturn void finish(int shut)
 	r->in = r->out = fd;
 	if (fcntl(r->err, F_GETFD) < 0)
 		r->err = fd; /* which nobody reads; the system's log is there */
-	if (fd >= 0 && session_start_on(r, stack) == 0) {
+	if (fd >= 0 && session_start_on(r, stack + sizeof stack) == 0) {
 		while (waitpid(r->pid, &status, __WALL) < 0 && errno == EINTR)
 			;
 	} else if (fd >= 0 && r->stage == STAGE_FORK && dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(r->err, 2) == 2) {
