@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -53,8 +54,8 @@ static struct {
 /* The last real-time signal: who needs some takes the first ones. */
 #define EXPIRED SIGRTMAX
 
-/* Before Go's runtime starts, whose threads will have this mask. A super-server may
- * have blocked anything. */
+/* Before Go's runtime starts, whose threads will have this mask: a super-server may
+ * have blocked anything. And in the processes that modules fork. */
 __attribute__((constructor)) static void unblock(void)
 {
 	sigset_t one;
@@ -198,7 +199,8 @@ static int catch(void)
 	sigfillset(&action.sa_mask);
 	sigemptyset(&one);
 	sigaddset(&one, EXPIRED);
-	if (sigprocmask(SIG_BLOCK, &one, NULL) != 0 || sigaction(EXPIRED, &action, NULL) != 0)
+	if (sigprocmask(SIG_BLOCK, &one, NULL) != 0 || sigaction(EXPIRED, &action, NULL) != 0 ||
+	    (errno = pthread_atfork(NULL, NULL, unblock)) != 0)
 		return -1;
 	dog.caught = 1;
 	return 0;

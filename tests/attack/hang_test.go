@@ -191,3 +191,25 @@ func TestAHangIsChargedByTheSettingsOfARelativePath(t *testing.T) {
 		t.Errorf("no penalty; the log is %q", s.Log.Raw())
 	}
 }
+
+// The server blocks a signal while it calls PAM. What modules start has nothing of it.
+func TestWhatAModuleStartsHasNoSignalBlocked(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	dir := openDir(t)
+	note := write(t, dir+"/note", "#!/bin/bash\nwhile read -r name value; do [ $name != SigBlk: ] || echo $value; done </proc/self/status >"+dir+"/mask\n")
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: lab.Stack + "session required pam_exec.so " + note + "\n"}})
+	served(t, s.Addr, u)
+	if got := read(dir + "/mask"); got != "0000000000000000\n" {
+		t.Errorf("SigBlk %q", got)
+	}
+}
+
+// Timers count as signals that wait, of all processes of root's together.
+func TestNobodyIsLetInWithoutATimer(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Before: []string{"prlimit", "--sigpending=0:0"}})
+	want(t, s.Addr, request(u, "echo in"), "\x01Try again.\n")
+	s.Log.Wait(t, "arm watchdog: resource temporarily unavailable")
+}
