@@ -172,7 +172,7 @@ func TestAHangIsChargedByTheSettingsOfARelativePath(t *testing.T) {
 	manyAddresses(t)
 	u := newUser(t, lab.User{})
 	dir := openDir(t)
-	write(t, dir+"/rexecd.toml", "grace = 3\n"+harsh)
+	write(t, dir+"/rexecd.toml", "grace = 6\n"+harsh)
 	s := serve(t, lab.Handler{
 		Args: []string{"-config", "rexecd.toml", "--"}, Address: "192.0.2.1",
 		Before: []string{"sh", "-c", "cd " + dir + ` && exec "$@"`, "sh"},
@@ -182,7 +182,7 @@ func TestAHangIsChargedByTheSettingsOfARelativePath(t *testing.T) {
 	request := request(u, "echo in").Bytes()
 	last := len(request) - 1
 	c.Write(request[:last])
-	time.Sleep(2 * time.Second) // of the three: the peer is late
+	time.Sleep(5 * time.Second) // of the six: the peer is late
 	c.Write(request[last:])
 	if got, _ := io.ReadAll(c); len(got) > 0 {
 		t.Errorf("%q", got)
