@@ -84,7 +84,9 @@ func parseFlags(args []string) (options, error) {
 // misplaced explains a flag that the other program takes.
 func misplaced(err error) error {
 	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if undefined && slices.Contains([]string{"check", "debug", "effective", "install", "json", "listen", "max", "max-per-source", "penalties", "remove", "standby"}, name) {
+	administration := []string{"check", "debug", "effective", "install", "json", "listen", "max", "max-per-source", "penalties",
+		"remove", "report", "standby"}
+	if undefined && slices.Contains(administration, name) {
 		return fmt.Errorf("in.rexecd serves one connection; use rexecd -%s", name)
 	}
 	return err
