@@ -185,8 +185,7 @@ func (s *Supervisor) readZygote(z *zygote) {
 			s.made(z, int(int32(binary.NativeEndian.Uint32(buf))))
 		case bytes.HasPrefix(buf[:n], []byte(readyZygote)) && !z.ready:
 			z.ready, z.due = true, time.Time{}
-			s.mapped = strings.FieldsFunc(string(buf[len(readyZygote):n]), func(r rune) bool { return r == 0 })
-			s.look()
+			s.loaded(strings.FieldsFunc(string(buf[len(readyZygote):n]), func(r rune) bool { return r == 0 }))
 		default:
 			s.withoutZygote(string(buf[:n]))
 		}

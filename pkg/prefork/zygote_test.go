@@ -185,6 +185,31 @@ func TestAChangeOfAnyWatchedFileIsNoticed(t *testing.T) {
 	}
 }
 
+// As where a package is upgraded while a zygote starts that an upgrade of another has called for.
+func TestAChangeDuringTheStartOfAZygoteIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	file, library := filepath.Join(dir, "file"), filepath.Join(dir, "library")
+	for _, change := range []string{file, library, ""} {
+		for _, path := range []string{file, library} {
+			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := Supervisor{Path: "/bin/sh", Watch: []string{file}, mapped: []string{library}} // the one before had it as well
+		s.look()
+		if change != "" {
+			os.WriteFile(change, []byte("newer"), 0o644)
+		}
+		s.loaded([]string{library})
+		for _, want := range []bool{change != "", false} {
+			s.nextLook = time.Time{}
+			if got := s.changed(); got != want {
+				t.Errorf("%q: changed = %t; want %t", change, got, want)
+			}
+		}
+	}
+}
+
 func TestOneMessageIsSaidOnce(t *testing.T) {
 	var out bytes.Buffer
 	s := Supervisor{Log: &out}
