@@ -210,6 +210,8 @@ func (s *Supervisor) made(z *zygote, pid int) {
 			err = os.NewSyscallError("pidfd_open", err)
 			unix.Kill(pid, unix.SIGKILL)
 			unix.Wait4(pid, nil, 0, nil)
+		} else if h.control < 0 && !h.busy { // readReport had nobody to kill
+			s.kill(h)
 		}
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -104,6 +105,28 @@ func TestAZygoteThatHangsIsKilled(t *testing.T) {
 			r.says(t, forked+"hangs (a PAM module, a name service?): killed")
 			r.serves(t)
 		})
+	}
+}
+
+// Its talk was over before the zygote's answer was read: a module has closed it.
+func TestAHandlerWithoutATalkIsKilledOnceItIsKnown(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	h := &handler{pidfd: -1, control: -1, due: time.Now().Add(time.Hour)}
+	s := Supervisor{Idle: 1, Log: io.Discard, handlers: []*handler{h}}
+	s.kill(h) // as readReport does
+	s.made(&zygote{channel: -1, asked: []*handler{h}}, cmd.Process.Pid)
+	defer unix.Close(h.pidfd)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it still waits")
+		cmd.Process.Kill()
+		<-ended
 	}
 }
 
