@@ -108,6 +108,17 @@ func TestAZygoteThatHangsIsKilled(t *testing.T) {
 	}
 }
 
+// As one that waits for a file system that does not answer.
+func TestAZygoteThatDoesNotDieHoldsNoPlace(t *testing.T) {
+	h := &handler{pidfd: -1, control: -1}
+	z := &zygote{pidfd: -1, channel: -1, ready: true, due: time.Unix(1, 0), asked: []*handler{h}}
+	s := Supervisor{Idle: 1, Log: io.Discard, handlers: []*handler{h}, zygotes: []*zygote{z}}
+	s.killHanging()
+	if !s.wanted() || s.zygote() != nil {
+		t.Errorf("wanted() = %t, zygote() = %v", s.wanted(), s.zygote())
+	}
+}
+
 // Its talk was over before the zygote's answer was read: a module has closed it.
 func TestAHandlerWithoutATalkIsKilledOnceItIsKnown(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
