@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -54,7 +55,11 @@ func (l *logReader) read(patterns []string) error {
 		case err != nil:
 			return fmt.Errorf("-file %q: %w", p, err)
 		}
-		files = append(files, found...)
+		for _, name := range found {
+			if !slices.ContainsFunc(files, func(f string) bool { return sameFile(f, name) }) {
+				files = append(files, name)
+			}
+		}
 	}
 	l.progress = startProgress(l.now, files)
 	defer l.progress.end()
@@ -70,10 +75,23 @@ func (l *logReader) read(patterns []string) error {
 	return nil
 }
 
+// sameFile reports whether two names are those of one file, which patterns that
+// overlap, or links, must not have counted twice.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return a == b
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
 func (l *logReader) readFile(name string) error {
-	f := os.Stdin
 	newest := l.now
-	if name != "-" {
+	var in io.Reader
+	if name == "-" {
+		in = l.endless(func() (*os.File, error) { return os.Stdin, nil })
+	} else {
 		st, err := os.Stat(name)
 		switch {
 		case err != nil:
@@ -82,17 +100,23 @@ func (l *logReader) readFile(name string) error {
 			return l.readJournal("--directory=" + name)
 		case strings.HasSuffix(name, ".journal"):
 			return l.readJournal("--file=" + name)
-		}
-		if f, err = os.Open(name); err != nil {
-			return err
-		}
-		defer f.Close()
-		if st.Mode().IsRegular() && st.ModTime().Before(newest) {
-			newest = st.ModTime()
+		case !st.Mode().IsRegular():
+			in = l.endless(func() (*os.File, error) { return os.Open(name) })
+		default:
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			in = f
+			if st.ModTime().Before(newest) {
+				newest = st.ModTime()
+			}
 		}
 	}
+	defer l.progress.onStop(nil)
 	l.verified = false
-	log, end, err := decompress(l.progress.count(f))
+	log, end, err := decompress(l.progress.count(in))
 	if err == nil {
 		err = l.tally.Read(log, newest, nil)
 		err = errors.Join(err, end())
@@ -104,6 +128,21 @@ func (l *logReader) readFile(name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// endless reads a pipe or a terminal, of which neither opening nor reading need ever
+// return: Ctrl-C is its end.
+func (l *logReader) endless(open func() (*os.File, error)) io.Reader {
+	r, w := io.Pipe()
+	l.progress.onStop(func() { w.Close() })
+	go func() {
+		f, err := open()
+		if err == nil {
+			_, err = io.Copy(w, f)
+		}
+		w.CloseWithError(err)
+	}()
+	return r
 }
 
 // decompress reads a file by what it begins with, whatever its name is. end

@@ -234,16 +234,22 @@ func dropArrived(fd int) bool {
 }
 
 // dropInput drops what has arrived, and what arrives meanwhile: a client may have
-// to send all of its input before it reads.
+// to send all of its input before it reads. One that has begun may pause.
 func (c *Conn) dropInput() event {
+	const pause = 10 // looks
 	done, fd := make(event), c.fd
 	go func() {
 		defer close(done)
+		quiet := pause
 		for until := time.Now().Add(releaseTime / 2); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 			waiting, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-			if more := dropArrived(fd); !more || err != nil || waiting == 0 {
+			if waiting > 0 {
+				quiet = 0
+			}
+			if more := dropArrived(fd); !more || err != nil || quiet >= pause {
 				return
 			}
+			quiet++
 		}
 	}()
 	return done

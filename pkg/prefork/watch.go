@@ -16,6 +16,17 @@ const lookEvery = 100 * time.Millisecond
 // look notes how the files are that a zygote is made of.
 func (s *Supervisor) look() { s.seen, s.nextLook = s.state(), time.Now().Add(lookEvery) }
 
+// loaded notes what a zygote has mapped. It may have the old one of what has changed
+// since it began, which remains a change.
+func (s *Supervisor) loaded(mapped []string) {
+	same := s.state() == s.seen
+	s.mapped = mapped
+	s.look()
+	if !same {
+		s.seen = ""
+	}
+}
+
 // changed reports whether they are others than they were.
 func (s *Supervisor) changed() bool {
 	if time.Now().Before(s.nextLook) {

@@ -185,8 +185,7 @@ func (s *Supervisor) readZygote(z *zygote) {
 			s.made(z, int(int32(binary.NativeEndian.Uint32(buf))))
 		case bytes.HasPrefix(buf[:n], []byte(readyZygote)) && !z.ready:
 			z.ready, z.due = true, time.Time{}
-			s.mapped = strings.FieldsFunc(string(buf[len(readyZygote):n]), func(r rune) bool { return r == 0 })
-			s.look()
+			s.loaded(strings.FieldsFunc(string(buf[len(readyZygote):n]), func(r rune) bool { return r == 0 }))
 		default:
 			s.withoutZygote(string(buf[:n]))
 		}
@@ -211,6 +210,8 @@ func (s *Supervisor) made(z *zygote, pid int) {
 			err = os.NewSyscallError("pidfd_open", err)
 			unix.Kill(pid, unix.SIGKILL)
 			unix.Wait4(pid, nil, 0, nil)
+		} else if h.control < 0 && !h.busy { // readReport had nobody to kill
+			s.kill(h)
 		}
 	}
 	if err != nil {

@@ -39,9 +39,20 @@ func (s *Supervisor) killHanging() {
 		if !z.due.IsZero() && time.Now().After(z.due) {
 			s.zygoteFailed("the process that handlers are forked from hangs (a PAM module, a name service?): killed")
 			z.due, z.retired = time.Time{}, true
+			s.abandon(z) // it may take its time to die; its handlers' places are needed now
 			_ = unix.PidfdSendSignal(z.pidfd, unix.SIGKILL, nil, 0)
 		}
 	}
+}
+
+// abandon forgets what a zygote was asked for. A handler that was made after all finds
+// that its talk is over.
+func (s *Supervisor) abandon(z *zygote) {
+	z.close()
+	for _, h := range z.asked {
+		s.remove(h)
+	}
+	z.asked = nil
 }
 
 // reapZygote removes a zygote that has ended.
@@ -52,11 +63,7 @@ func (s *Supervisor) reapZygote(z *zygote) {
 		return
 	}
 	unix.Close(z.pidfd)
-	z.close()
-	for _, h := range z.asked { // one that was made after all finds that its talk is over
-		s.remove(h)
-	}
-	z.asked = nil
+	s.abandon(z)
 	kept := make([]*zygote, 0, len(s.zygotes))
 	for _, other := range s.zygotes {
 		if other != z {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -107,6 +108,39 @@ func TestAZygoteThatHangsIsKilled(t *testing.T) {
 	}
 }
 
+// As one that waits for a file system that does not answer.
+func TestAZygoteThatDoesNotDieHoldsNoPlace(t *testing.T) {
+	h := &handler{pidfd: -1, control: -1}
+	z := &zygote{pidfd: -1, channel: -1, ready: true, due: time.Unix(1, 0), asked: []*handler{h}}
+	s := Supervisor{Idle: 1, Log: io.Discard, handlers: []*handler{h}, zygotes: []*zygote{z}}
+	s.killHanging()
+	if !s.wanted() || s.zygote() != nil {
+		t.Errorf("wanted() = %t, zygote() = %v", s.wanted(), s.zygote())
+	}
+}
+
+// Its talk was over before the zygote's answer was read: a module has closed it.
+func TestAHandlerWithoutATalkIsKilledOnceItIsKnown(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	h := &handler{pidfd: -1, control: -1, due: time.Now().Add(time.Hour)}
+	s := Supervisor{Idle: 1, Log: io.Discard, handlers: []*handler{h}}
+	s.kill(h) // as readReport does
+	s.made(&zygote{channel: -1, asked: []*handler{h}}, cmd.Process.Pid)
+	defer unix.Close(h.pidfd)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it still waits")
+		cmd.Process.Kill()
+		<-ended
+	}
+}
+
 func TestWhereNoZygoteCanBeHadHandlersAreExecuted(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
@@ -182,6 +216,31 @@ func TestAChangeOfAnyWatchedFileIsNoticed(t *testing.T) {
 	}
 	if s.nextLook = time.Now().Add(time.Hour); s.changed() {
 		t.Error("it looks more often than it may")
+	}
+}
+
+// As where a package is upgraded while a zygote starts that an upgrade of another has called for.
+func TestAChangeDuringTheStartOfAZygoteIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	file, library := filepath.Join(dir, "file"), filepath.Join(dir, "library")
+	for _, change := range []string{file, library, ""} {
+		for _, path := range []string{file, library} {
+			if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := Supervisor{Path: "/bin/sh", Watch: []string{file}, mapped: []string{library}} // the one before had it as well
+		s.look()
+		if change != "" {
+			os.WriteFile(change, []byte("newer"), 0o644)
+		}
+		s.loaded([]string{library})
+		for _, want := range []bool{change != "", false} {
+			s.nextLook = time.Time{}
+			if got := s.changed(); got != want {
+				t.Errorf("%q: changed = %t; want %t", change, got, want)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -126,8 +127,8 @@ func TestLongLinesAndNamesAreNotKept(t *testing.T) {
 		}
 		kept := inUse() - before
 		r := tally.Report("sessions")
-		if r.Lines != lines || r.Unreadable+r.Totals.Sessions+r.Totals.Failed+r.Totals.Refused != lines {
-			t.Errorf("%s: %+v", form, r.Totals)
+		if c := r.Totals; c.Sessions+c.Failed+c.Refused != lines {
+			t.Errorf("%s: %+v", form, c)
 		}
 		if kept > lines*size/4 {
 			t.Errorf("%s: %d bytes are kept of %d", form, kept, lines*size)
@@ -142,4 +143,36 @@ func inUse() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A line from elsewhere has any time, and of one of the year 10000 no JSON can be made.
+func TestEveryTimeThatCountsCanBeEncoded(t *testing.T) {
+	for _, log := range []string{
+		"9999-12-31T23:59:59-12:00" + line, "9998-12-31T23:59:59-12:00" + line, "0000-01-01T00:00:00+14:00" + line, "1970-01-01T00:00:00+14:00" + line,
+		strings.Replace(journal(""), `TIMESTAMP":"`, `TIMESTAMP":"99`, 1),
+	} {
+		if _, err := json.Marshal(read(t, Filter{}, log+"\n")); err != nil {
+			t.Errorf("%s: %v", log, err)
+		}
+	}
+}
+
+// Whoever has an account and many addresses must not make others look gone, or new.
+func TestNobodyIsGoneWhoWasPushedOut(t *testing.T) {
+	var log strings.Builder
+	add := func(day int, user, source string) {
+		fmt.Fprintf(&log, "Mar  %d 10:00:00 h in.rexecd[1]: Accepted password for %s from %s port 1\n", day, user, source)
+	}
+	add(2, "alice", "192.0.2.7")
+	add(4, "alice", "192.0.2.7")
+	add(2, "bob", "192.0.2.8")
+	for n := range 2*maxPairs + 1 {
+		for range 2 {
+			add(4, "mallory", fmt.Sprintf("2001:db8::%x", n))
+		}
+	}
+	c := read(t, Filter{Since: time.Date(2026, time.March, 3, 12, 0, 0, 0, time.Local)}, log.String()).Change
+	if len(c.Gone) > 0 || !c.Unknown {
+		t.Errorf("gone: %v; unknown: %v", c.Gone, c.Unknown)
+	}
 }

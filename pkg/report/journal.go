@@ -130,10 +130,10 @@ func (e *entry) servers() bool {
 // use syslog, of its message.
 func (e *entry) record(r *record) (decision, ok bool) {
 	usec, err := strconv.ParseInt(string(e.Time), 10, 64)
-	if err != nil || usec <= 0 {
+	at := time.UnixMicro(usec)
+	if err != nil || !possible(at) {
 		return true, false
 	}
-	at := time.UnixMicro(usec)
 	if e.Outcome == "" {
 		decision, ok = parseMessage(string(e.Message), r)
 		r.at = at

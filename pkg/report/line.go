@@ -102,7 +102,7 @@ const slack = 24 * time.Hour
 func parseStamp(stamp string, newest time.Time) (time.Time, bool) {
 	if stamp[0] >= '0' && stamp[0] <= '9' {
 		at, err := time.Parse(time.RFC3339Nano, stamp)
-		return at, err == nil && at.Year() >= 1980 && at.Year() < 10000
+		return at, err == nil && possible(at)
 	}
 	at, err := time.Parse(time.Stamp, stamp)
 	if err != nil {
@@ -115,4 +115,11 @@ func parseStamp(stamp string, newest time.Time) (time.Time, bool) {
 		}
 	}
 	return at, false
+}
+
+// possible reports whether a time can be one of a record, and has four figures for
+// its year in every zone: JSON knows no others.
+func possible(at time.Time) bool {
+	year := at.UTC().Year()
+	return year >= 1970 && year < 9999
 }

@@ -138,6 +138,7 @@ type Change struct {
 	Users    int       `json:"users"`
 	New      []Use     `json:"new"`
 	Gone     []Use     `json:"gone"`
+	Unknown  bool      `json:"unknown,omitempty"` // who is new or gone is not known in full
 }
 
 // A Use is that a user had sessions from a source.

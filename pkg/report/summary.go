@@ -137,12 +137,17 @@ func (t *Tally) change() *Change {
 	return &Change{
 		Since: t.earliest, Sessions: was.Sessions, Failed: was.Failed, Refused: was.Refused,
 		Sources: was.Sources, Users: was.Users, New: missing(t.now, t.past), Gone: missing(t.past, t.now),
+		Unknown: t.now.more.letIn()+t.past.more.letIn() > 0,
 	}
 }
 
-// missing returns the uses that one span has and the other does not.
+// missing returns the uses that one span has and the other does not: none where the
+// other had more than it could keep.
 func missing(has, not *span) []Use {
 	uses := []Use{}
+	if not.more.letIn() > 0 {
+		return uses
+	}
 	for key, p := range has.pairs.entries {
 		if q := not.pairs.entries[key]; p.letIn() > 0 && (q == nil || q.letIn() == 0) {
 			uses = append(uses, Use{address(key.source), key.user, p.letIn()})

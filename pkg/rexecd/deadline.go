@@ -86,7 +86,7 @@ func (d *deadline) arm() error {
 // await lets the time pass, and has done at its end what is done when a call hangs.
 // It returns only if it could not.
 func (d *deadline) await(r remains) {
-	if d.watchdog == nil || d.watchdog.Arm(max(d.left(), time.Nanosecond)) != nil {
+	if d.watchdog == nil || d.watchdog.Arm(d.left()) != nil {
 		return
 	}
 	d.armed = true

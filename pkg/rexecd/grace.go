@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"rexecd/pkg/audit"
@@ -37,7 +39,9 @@ func (s *Server) watchdog() *session.Watchdog {
 	if s.Reporter == nil {
 		return nil
 	}
-	return &session.Watchdog{Argv: s.Reporter, Env: os.Environ(), Stderr: s.Stderr}
+	// The reporter may have this process's ID, and has none of its sockets (sd_listen_fds(3)).
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "LISTEN_") })
+	return &session.Watchdog{Argv: s.Reporter, Env: env, Stderr: s.Stderr}
 }
 
 // closing is the time that a PAM session has to be closed. Nobody waits for it any

@@ -52,9 +52,9 @@ func TestALoginCutOffIsChargedWhateverWasProven(t *testing.T) {
 			table.Amount[penalty.AuthFail] = 5 * time.Second
 			stack := map[string]string{"auth": "auth required pam_permit.so\n", "account": "account required pam_permit.so\n"}
 			stack[in] = in + " required pam_exec.so quiet /bin/sleep 8\n"
-			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace, c.Penalties = true, time.Second, table },
+			r := begin(t, func(c *Config) { c.PermitRoot, c.Grace, c.Penalties = true, 3*time.Second, table },
 				stack["auth"]+stack["account"])
-			time.Sleep(700 * time.Millisecond)
+			time.Sleep(2600 * time.Millisecond) // in the second half, also of a process that started late
 			r.ask("", me(t), "x", "true")
 			if got := all(r); got != "" {
 				t.Fatalf("the peer got %q; want silence", got)

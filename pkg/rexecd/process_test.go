@@ -59,7 +59,7 @@ func serveAlone(config string) int {
 	if err != nil {
 		return 3
 	}
-	s.Reporter, s.Stderr = []string{os.Args[0], "-report"}, 2
+	s.Reporter, s.Stderr = []string{os.Args[0], "-record"}, 2
 	s.Serve(conn, nil)
 	return 0
 }
@@ -134,7 +134,8 @@ func begin(t *testing.T, change func(*Config), stack string) *served {
 	defer f.Close()
 	r := &served{TCPConn: c.(*net.TCPConn), log: filepath.Join(dir, "log")}
 	r.cmd = exec.Command(os.Args[0])
-	r.cmd.Env = []string{"REXECD_TEST=" + string(text), "REXECD_TEST_LOG=" + r.log, "GOCOVERDIR=" + dir, "REXECD_TEST_TEXTS=" + os.Getenv("REXECD_TEST_TEXTS")}
+	r.cmd.Env = []string{"REXECD_TEST=" + string(text), "REXECD_TEST_LOG=" + r.log, "GOCOVERDIR=" + dir, "REXECD_TEST_TEXTS=" + os.Getenv("REXECD_TEST_TEXTS"),
+		"GORACE=atexit_sleep_ms=0"} // or the race detector has the reporter take a second
 	r.cmd.Stdin, r.cmd.Stdout, r.cmd.Stderr = f, f, f
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -164,7 +164,7 @@ static int child(void *arg)
 	return 0;
 }
 
-int session_start_on(struct start *s, char stack[START_STACK])
+int session_start_on(struct start *s, char *top)
 {
 	sigset_t all, old;
 	int made;
@@ -180,7 +180,7 @@ int session_start_on(struct start *s, char stack[START_STACK])
 	/* Stacks grow down on every architecture that Go's cgo has on Linux. */
 	/* The pidfd comes with the child (Linux 5.2), so that a lack of descriptors
 	 * is a failed fork, before the status byte. The child writes its own id into s. */
-	made = clone(child, stack + START_STACK, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CHILD_SETTID | SIGCHLD, s, &s->pidfd, NULL,
+	made = clone(child, top, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CHILD_SETTID | SIGCHLD, s, &s->pidfd, NULL,
 		     (pid_t *)&s->pid);
 	if (made < 0) {
 		s->error = errno;
@@ -200,7 +200,7 @@ int session_start(struct start *s)
 	int result;
 
 	session_watchdog_child(s);
-	result = session_start_on(s, stack);
+	result = session_start_on(s, stack + sizeof stack);
 	session_watchdog_child(NULL); /* from here on the child may be reaped, and its number another's */
 	return result;
 }

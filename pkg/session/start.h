@@ -33,8 +33,9 @@ struct start {
  */
 int session_start(struct start *s);
 
-/* The same without the watchdog, async-signal-safe. The child's stack is aligned for the ABI. */
+/* The same without the watchdog, async-signal-safe. The child's stack, of so many bytes, ends
+ * at top, which is aligned for the ABI. */
 enum { START_STACK = 32768 };
-int session_start_on(struct start *s, char stack[START_STACK]);
+int session_start_on(struct start *s, char *top);
 
 #endif

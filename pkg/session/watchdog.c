@@ -22,6 +22,8 @@
 #include "start.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -52,8 +54,8 @@ static struct {
 /* The last real-time signal: who needs some takes the first ones. */
 #define EXPIRED SIGRTMAX
 
-/* Before Go's runtime starts, whose threads will have this mask. A super-server may
- * have blocked anything. */
+/* Before Go's runtime starts, whose threads will have this mask: a super-server may
+ * have blocked anything. And in the processes that modules fork. */
 __attribute__((constructor)) static void unblock(void)
 {
 	sigset_t one;
@@ -95,10 +97,11 @@ static void restore_limits(void)
 	}
 }
 
-/* A file in memory: the report may be longer than a pipe holds, and is nobody else's. */
+/* A file in memory: the report may be longer than a pipe holds, and is nobody else's. Above
+ * the standard descriptors: a module may have closed those. */
 static int report(void)
 {
-	int fd = memfd_create("report", MFD_CLOEXEC);
+	int low = memfd_create("report", MFD_CLOEXEC), fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
 	size_t done = 0;
 
 	while (fd >= 0 && done < dog.size) {
@@ -123,11 +126,13 @@ static _Noreturn void finish(int shut)
 
 	restore_limits();
 	fd = report();
-	r->in = fd;
-	if (fd >= 0 && session_start_on(r, stack) == 0) {
+	r->in = r->out = fd;
+	if (fcntl(r->err, F_GETFD) < 0)
+		r->err = fd; /* which nobody reads; the system's log is there */
+	if (fd >= 0 && session_start_on(r, stack + sizeof stack) == 0) {
 		while (waitpid(r->pid, &status, __WALL) < 0 && errno == EINTR)
 			;
-	} else if (fd >= 0 && r->stage == STAGE_FORK && dup2(fd, 0) == 0 && dup2(r->err, 2) == 2) {
+	} else if (fd >= 0 && r->stage == STAGE_FORK && dup2(fd, 0) == 0 && dup2(fd, 1) == 1 && dup2(r->err, 2) == 2) {
 		/* No process to be had: then this one, whose threads leave room as they end. */
 		execve(r->shell, r->argv, r->envp);
 	}
@@ -174,7 +179,7 @@ static void on_expiry(int sig, siginfo_t *info, void *context)
 void session_watchdog_reporter(char *const *argv, char *const *envp, int err)
 {
 	/* The program that runs, whatever is at its path by now. */
-	dog.reporter = (struct start){.shell = "/proc/self/exe", .home = "/", .argv = argv, .envp = envp, .out = 1, .err = err};
+	dog.reporter = (struct start){.shell = "/proc/self/exe", .home = "/", .argv = argv, .envp = envp, .err = err};
 }
 
 void session_watchdog_limits(const uint64_t limits[SESSION_LIMITS][2])
@@ -194,7 +199,8 @@ static int catch(void)
 	sigfillset(&action.sa_mask);
 	sigemptyset(&one);
 	sigaddset(&one, EXPIRED);
-	if (sigprocmask(SIG_BLOCK, &one, NULL) != 0 || sigaction(EXPIRED, &action, NULL) != 0)
+	if (sigprocmask(SIG_BLOCK, &one, NULL) != 0 || sigaction(EXPIRED, &action, NULL) != 0 ||
+	    (errno = pthread_atfork(NULL, NULL, unblock)) != 0)
 		return -1;
 	dog.caught = 1;
 	return 0;

@@ -37,13 +37,15 @@ const (
 	lastPatience = 10 * time.Second
 )
 
-// Arm sets the time, again where it was set before.
+// Arm sets the time, again where it was set before. One that is over already ends what
+// begins next.
 func (w *Watchdog) Arm(left time.Duration) error {
 	if w.report == nil {
 		w.report = unsafe.Pointer(C.calloc(1, 1))
 		C.session_watchdog_reporter(cVector(w.Argv), cVector(w.Env), C.int(w.Stderr)) // for good
 	}
 	kill, last := cmp.Or(w.kill, killPatience), cmp.Or(w.last, lastPatience)
+	left = max(left, time.Nanosecond)
 	if r, err := C.session_watchdog_arm(C.int64_t(left), C.int64_t(kill), C.int64_t(last)); r != 0 {
 		return fmt.Errorf("arm watchdog: %w", err)
 	}

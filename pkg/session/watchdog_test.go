@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,6 +62,11 @@ var watchedActs = map[string]func(){
 			os.Chdir("/proc")
 		}
 	},
+	"has closed the standard descriptors": func() {
+		for fd := range 3 {
+			unix.Close(fd)
+		}
+	},
 	"has taken the signals": func() { takeSignals() },
 }
 
@@ -78,7 +84,11 @@ func aloneWatched() error {
 	if err != nil {
 		return err
 	}
-	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=report"}, Stderr: 2, last: time.Second}
+	out, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 10)
+	if err != nil {
+		return err
+	}
+	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=report"}, Stderr: out, last: time.Second}
 	SaveLimits()
 	if err := w.Arm(200 * time.Millisecond); err != nil {
 		return err
@@ -92,6 +102,33 @@ func aloneWatched() error {
 	})
 }
 
+// What comes to its end as its time does has either ended or is reported, and not both.
+func TestACallIsReportedOrHasEnded(t *testing.T) {
+	for range 20 {
+		printed := again(t, "race", `exec "$0"`, nil)
+		n := strings.Count(printed, "+") // the calls that have ended
+		if want := fmt.Sprintf("report %d", n); strings.TrimLeft(printed, "+") != want {
+			t.Errorf("after %d calls: %q; want %q", n, printed, want)
+		}
+	}
+}
+
+func aloneRace() error {
+	w := &Watchdog{Argv: []string{os.Args[0]}, Env: []string{"SESSION_TEST=raced"}, Stderr: 2}
+	for n := 0; ; n++ {
+		if err := w.Arm(time.Millisecond); err != nil {
+			return err
+		}
+		until := time.Now().Add(time.Millisecond - time.Duration(n%7)*time.Microsecond)
+		_ = w.Call([]byte(strconv.Itoa(n)), -1, -1, func() error {
+			for time.Now().Before(until) {
+			}
+			return nil
+		})
+		unix.Write(1, []byte("+"))
+	}
+}
+
 // aloneReport is the reporter.
 func aloneReport() error {
 	text, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, 1<<20))
@@ -101,13 +138,13 @@ func aloneReport() error {
 	for _, which := range []int{unix.RLIMIT_FSIZE, unix.RLIMIT_AS} {
 		var now unix.Rlimit
 		if unix.Prlimit(0, which, nil, &now); now.Cur == 0 {
-			fmt.Print("limited ")
+			fmt.Fprint(os.Stderr, "limited ")
 		}
 	}
 	entries, _ := os.ReadDir("/proc/self/fd")
 	mask, _ := os.ReadFile("/proc/thread-self/status")
 	_, mask, _ = bytes.Cut(mask, []byte("SigBlk:\t"))
-	fmt.Printf("%d bytes, %d descriptors, mask %.16s", len(text), len(entries)-1, mask)
+	fmt.Fprintf(os.Stderr, "%d bytes, %d descriptors, mask %.16s", len(text), len(entries)-1, mask)
 	os.Exit(7)
 	return nil
 }
@@ -144,6 +181,9 @@ func TestACallThatReturnsInTimeIsNotReported(t *testing.T) {
 
 func aloneInTime() error {
 	w := &Watchdog{Argv: []string{"/nonexistent"}, last: 150 * time.Millisecond}
+	if err := w.Arm(-10 * time.Second); err != nil { // over since the clock was last looked at
+		return err
+	}
 	for range 3 {
 		if err := w.Arm(50 * time.Millisecond); err != nil {
 			return err
@@ -245,7 +285,11 @@ var alone = map[string]func() error{
 		fmt.Println(guarded(func() error { _, err := Start(c); return err }))
 		return nil
 	},
-	"watched": aloneWatched, "report": aloneReport, "in time": aloneInTime, "full": aloneFull, "spare": aloneSpare,
+	"watched": aloneWatched, "race": aloneRace, "raced": func() error {
+		text, err := io.ReadAll(io.NewSectionReader(os.Stdin, 0, 1<<20))
+		fmt.Fprintf(os.Stderr, "report %s", text)
+		return err
+	}, "report": aloneReport, "in time": aloneInTime, "full": aloneFull, "spare": aloneSpare,
 	"limits": limitsAlone, "memory": memoryAlone,
 	"stop":   stopAlone,
 	"traced": tracedAlone(true), "traced by root": tracedAlone(false),

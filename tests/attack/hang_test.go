@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -23,6 +24,8 @@ var hangs = []struct{ does, record string }{
 	{"auth=signals", "grace time of 3s over in pam_authenticate"},
 	{"auth=fork", "grace time of 3s over in pam_authenticate"},
 	{"auth=leak", "grace time of 3s over in pam_authenticate"},
+	{"auth=close", "grace time of 3s over in pam_authenticate"},
+	{"auth=stdio", "grace time of 3s over in pam_authenticate"},
 	{"auth=cwd", "grace time of 3s over in pam_authenticate"},
 	{"auth=env", "grace time of 3s over in pam_authenticate"},
 	{"auth=dumpable", "grace time of 3s over in pam_authenticate"},
@@ -111,7 +114,7 @@ func TestAForgedReportChargesNobody(t *testing.T) {
 		})
 	}
 	for _, uid := range []uint32{65534, 0} { // root's shows that the report is one
-		cmd := exec.Command(lab.Server(t), "-report")
+		cmd := exec.Command(lab.Server(t), "-record")
 		cmd.Stdin = forged
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 		out, err := cmd.CombinedOutput()
@@ -130,11 +133,20 @@ func TestAForgedReportChargesNobody(t *testing.T) {
 // Where no process can be had to report, the one that ends does it itself.
 func TestAHangIsRecordedWhereNoProcessCanBeHad(t *testing.T) {
 	t.Parallel()
+	for name, on := range map[string]lab.Descriptors{"descriptor 0": lab.InOutErr, "LISTEN_FDS": lab.ListenFDs} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hangWithoutProcesses(t, on)
+		})
+	}
+}
+
+func hangWithoutProcesses(t *testing.T, on lab.Descriptors) {
 	u := newUser(t, lab.User{})
 	dir, group := openDir(t), controlGroup(t)
 	fill := write(t, dir+"/fill", "#!/bin/sh\necho $(($(cat "+group+"/pids.current) - 1)) >"+group+"/pids.max\nexec sleep 30\n")
 	s := serve(t, lab.Handler{
-		Settings: "grace = 3", Before: []string{"sh", "-c", "echo $$ >" + group + `/cgroup.procs && exec "$@"`, "sh"},
+		Settings: "grace = 3", On: on, Before: []string{"sh", "-c", "echo $$ >" + group + `/cgroup.procs && exec "$@"`, "sh"},
 		Room: lab.Room{Stack: lab.Stack + "session required pam_exec.so " + fill + "\n"},
 	})
 	want(t, s.Addr, request(u, "echo in"), "")
@@ -151,4 +163,53 @@ func TestAHangIsRecordedWhereNoProcessCanBeHad(t *testing.T) {
 		}
 		return len(pids) == 0
 	})
+}
+
+// A report is charged by the settings of the process that ends, wherever their file is and however
+// that is named.
+func TestAHangIsChargedByTheSettingsOfARelativePath(t *testing.T) {
+	t.Parallel()
+	manyAddresses(t)
+	u := newUser(t, lab.User{})
+	dir := openDir(t)
+	write(t, dir+"/rexecd.toml", "grace = 6\n"+harsh)
+	s := serve(t, lab.Handler{
+		Args: []string{"-config", "rexecd.toml", "--"}, Address: "192.0.2.1",
+		Before: []string{"sh", "-c", "cd " + dir + ` && exec "$@"`, "sh"},
+		Room:   lab.Room{Stack: hostileStack(t, dir, "auth=hang")},
+	})
+	c := from(t, "192.0.2.39", s.Addr)
+	request := request(u, "echo in").Bytes()
+	last := len(request) - 1
+	c.Write(request[:last])
+	time.Sleep(5 * time.Second) // of the six: the peer is late
+	c.Write(request[last:])
+	if got, _ := io.ReadAll(c); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if !strings.Contains(penalties(t), "192.0.2.39/32") {
+		t.Errorf("no penalty; the log is %q", s.Log.Raw())
+	}
+}
+
+// The server blocks a signal while it calls PAM. What modules start has nothing of it.
+func TestWhatAModuleStartsHasNoSignalBlocked(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	dir := openDir(t)
+	note := write(t, dir+"/note", "#!/bin/bash\nwhile read -r name value; do [ $name != SigBlk: ] || echo $value; done </proc/self/status >"+dir+"/mask\n")
+	s := serve(t, lab.Handler{Room: lab.Room{Stack: lab.Stack + "session required pam_exec.so " + note + "\n"}})
+	served(t, s.Addr, u)
+	if got := read(dir + "/mask"); got != "0000000000000000\n" {
+		t.Errorf("SigBlk %q", got)
+	}
+}
+
+// Timers count as signals that wait, of all processes of root's together.
+func TestNobodyIsLetInWithoutATimer(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	s := serve(t, lab.Handler{Before: []string{"prlimit", "--sigpending=0:0"}})
+	want(t, s.Addr, request(u, "echo in"), "\x01Try again.\n")
+	s.Log.Wait(t, "arm watchdog: resource temporarily unavailable")
 }

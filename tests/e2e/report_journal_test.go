@@ -1,12 +1,17 @@
 package e2e
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"rexecd/tests/lab"
 )
 
 // A clock that was ahead for a moment, as before NTP has set it: journalctl --until ends at that
@@ -77,4 +82,48 @@ func TestOnlyTheJournalsMetricsAreCountedOnFrom(t *testing.T) {
 			t.Errorf("-output %s: status %d, %s, %s", output, status, stderr, out)
 		}
 	}
+}
+
+// A pipe that nobody closes ends with Ctrl-C.
+func TestCtrlCEndsAPipeThatTheReportReads(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	log, pipe := filepath.Join(dir, "log"), filepath.Join(dir, "pipe")
+	if err := os.WriteFile(log, []byte(entry(1)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(lab.Rexecd(t), "-report", "-file", log, "-file", pipe)
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	w, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	lab.Eventually(t, "the report to read the pipe", func() bool { return reads(cmd.Process.Pid, pipe) })
+	cmd.Process.Signal(syscall.SIGINT)
+	cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "1 session,") ||
+		!strings.Contains(out.String(), "to its end: interrupted") {
+		t.Errorf("%v: %s%s", cmd.ProcessState, out.String(), stderr.String())
+	}
+}
+
+// reads reports whether a process has a file open.
+func reads(pid int, name string) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, f := range files {
+		if target, _ := os.Readlink(f); target == name {
+			return true
+		}
+	}
+	return false
 }

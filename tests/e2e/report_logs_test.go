@@ -24,7 +24,10 @@ func TestTheReportReadsRotatedAndCompressedFiles(t *testing.T) {
 		"auth.log.4.xz": "xz", "auth.log.5.zst": "zstd -q", "auth.log.6": "gzip"} {
 		lab.Run(t, "sh", "-c", fmt.Sprintf("printf '%%s' \"$1\" | %s >%s/%s", filter, dir, name), "sh", line)
 	}
-	out, stderr, status := run(t, exec.Command(lab.Rexecd(t), "-report", "-file", dir+"/auth.log*"))
+	if err := os.Symlink("auth.log", dir+"/auth.log-today"); err != nil {
+		t.Fatal(err)
+	}
+	out, stderr, status := run(t, exec.Command(lab.Rexecd(t), "-report", "-file", dir+"/auth.log*", "-file", dir+"/auth.log"))
 	if status != 0 || stderr != "" || !strings.Contains(out, "\n7 sessions, 1 source, 1 user,") {
 		t.Errorf("status %d: %s%s", status, out, stderr)
 	}

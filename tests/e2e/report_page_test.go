@@ -120,17 +120,9 @@ func TestABrowserPaintsThePage(t *testing.T) {
 		"0": {rgb(0x11151b), rgb(0x191f28), rgb(0x58b4d1), rgb(0xee7b62)},
 		"1": {rgb(0xf6f5f1), rgb(0xffffff), rgb(0x1f6f8b), rgb(0xc4472f)},
 	} {
-		shot := filepath.Join(openDir(t), "page.png")
-		chromium(t, path, "--blink-settings=preferredColorScheme="+scheme, "--force-device-scale-factor=1", "--window-size=1200,1500", "--screenshot="+shot)
-		f, err := os.Open(shot)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		picture, err := png.Decode(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		picture := decode(t, func(shot string) {
+			chromium(t, path, "--blink-settings=preferredColorScheme="+scheme, "--force-device-scale-factor=1", "--window-size=1200,1500", "--screenshot="+shot)
+		})
 		if got := color.RGBAModel.Convert(picture.At(3, 3)); got != c.paper {
 			t.Errorf("scheme %s: the page's corner is %v; want %v", scheme, got, c.paper)
 		}
@@ -146,6 +138,48 @@ func TestABrowserPaintsThePage(t *testing.T) {
 	if text := read(pdf); !strings.HasPrefix(text, "%PDF") || len(text) < 10_000 {
 		t.Errorf("the printed page has %d bytes", len(text))
 	}
+	paper := decode(t, func(shot string) {
+		lab.Run(t, "pdftoppm", "-singlefile", "-r", "144", "-png", pdf, strings.TrimSuffix(shot, ".png"))
+	})
+	width := paper.Bounds().Dx()
+	left, right := ruled(paper, 0, width/8), ruled(paper, width*7/8, width)
+	if left == 0 || right < left {
+		t.Errorf("on paper the borders have %d pixels at the left and %d at the right", left, right)
+	}
+}
+
+// decode returns the picture that a command writes.
+func decode(t testing.TB, write func(name string)) image.Image {
+	t.Helper()
+	name := filepath.Join(openDir(t), "page.png")
+	write(name)
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return picture
+}
+
+// ruled is how many of these columns have a line for most of the picture's height.
+func ruled(picture image.Image, first, end int) (columns int) {
+	height := picture.Bounds().Dy()
+	for x := first; x < end; x++ {
+		n := 0
+		for y := range height {
+			if color.GrayModel.Convert(picture.At(x, y)).(color.Gray).Y < 0xe0 {
+				n++
+			}
+		}
+		if n > height/2 {
+			columns++
+		}
+	}
+	return columns
 }
 
 func rgb(n uint32) color.RGBA { return color.RGBA{uint8(n >> 16), uint8(n >> 8), uint8(n), 255} }

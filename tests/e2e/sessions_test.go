@@ -94,7 +94,11 @@ func TestSessionsCountsAllUsers(t *testing.T) {
 	servers := counting(t, "sessions = 1\n")
 	u, other := newUser(t, lab.User{}), newUser(t, lab.User{})
 	for _, s := range servers {
-		session := lab.Open(t, s.addr, u.Name, u.Password, hold).Started(t)
+		var session *lab.Session
+		lab.Eventually(t, "the other server's place is free", func() bool {
+			session = lab.Open(t, s.addr, u.Name, u.Password, hold)
+			return session.Next(t, 1)[0] == 0
+		})
 		wantAll(t, s.addr, request(other, "id"), tryAgain)
 		session.Rest(t)
 		lab.Eventually(t, "the place is free", func() bool {

@@ -113,9 +113,9 @@ func TestProcessesKeptReadyAreNotListed(t *testing.T) {
 	prepareHost(t)
 	daemon(t, rexecd, "-standby", "2", "-listen", "127.0.0.1:512")
 	awaitListener(t, "127.0.0.1:512")
-	lab.Eventually(t, "two processes kept ready", func() bool {
+	lab.Eventually(t, "two processes kept ready, and the one they are forked from", func() bool {
 		pids, _ := exec.Command("pgrep", "-xc", "in.rexecd").Output() // it ends with 1 if there is none
-		return strings.TrimSpace(string(pids)) == "2"
+		return strings.TrimSpace(string(pids)) == "3"
 	})
 	for _, verb := range []string{"-check", "-remove"} {
 		out, _ := runRexecd(t, verb)

@@ -24,7 +24,7 @@ type options struct {
 	single    bool // let in the user of descriptor singleFd only
 	refuse    bool // refuse the connection, which exceeds its source's limit
 	explain   bool // say what the rules make of a request, for rexecd -explain
-	report    bool // report what descriptor 0 says, for a process whose time was over
+	record    bool // record what descriptor 0 says, for a process whose time was over
 	args      [3]string
 }
 
@@ -49,7 +49,7 @@ func (p *Program) parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.BoolVar(&o.explain, "explain", false, "")
-	f.BoolVar(&o.report, "report", false, "")
+	f.BoolVar(&o.record, "record", false, "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -60,8 +60,8 @@ func (p *Program) parseFlags(args []string) (options, error) {
 		o.args = [3]string(f.Args())
 	case o.explain:
 		return o, errors.New("-explain is for rexecd -explain, and never for a connection")
-	case o.report && inetd.Handed():
-		return o, errors.New("-report is for the program itself, and never for a connection")
+	case o.record && inetd.Handed():
+		return o, errors.New("-record is for the program itself, and never for a connection")
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.listeners < 0:
@@ -73,7 +73,9 @@ func (p *Program) parseFlags(args []string) (options, error) {
 // misplaced explains a flag that the other program takes.
 func (p *Program) misplaced(err error) error {
 	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if undefined && slices.Contains([]string{"check", "debug", "effective", "install", "json", "listen", "max", "max-per-source", "penalties", "remove", "standby"}, name) {
+	administration := []string{"check", "debug", "effective", "install", "json", "listen", "max", "max-per-source", "penalties",
+		"remove", "report", "standby"}
+	if undefined && slices.Contains(administration, name) {
 		return fmt.Errorf("%s serves one connection; use rexecd -%s", p.Name, name)
 	}
 	return err

@@ -26,6 +26,7 @@ func TestFlagsAreThoseOfTheManual(t *testing.T) {
 		{"-help", options{help: true}},
 		{"-worker 2 -console", options{listeners: 2, console: true}},
 		{"-refuse", options{refuse: true}},
+		{"-record", options{record: true}},
 	} {
 		if got, err := program.parseFlags(strings.Fields(tt.args)); err != nil || got != tt.want {
 			t.Errorf("parseFlags(%q) = %+v, %v; want %+v", tt.args, got, err, tt.want)

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime/debug"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -57,8 +57,8 @@ func (p *Program) Main() int {
 		fmt.Println(p.Name, p.Version)
 	case o.explain:
 		return p.explain(o)
-	case o.report:
-		return p.report(o)
+	case o.record:
+		return p.record(o)
 	case o.listeners > 0:
 		return p.serveAsWorker(o)
 	default:
@@ -113,7 +113,7 @@ func (p *Program) serveConn(server *rexecd.Server, conn *inetd.Conn, tx *login.L
 // the process that reports for it.
 func (p *Program) bare(o options) *rexecd.Server {
 	log := &audit.Log{Name: p.Name, Unit: audit.Unit()}
-	s := &rexecd.Server{Log: log, Reporter: append(slices.Clone(os.Args), "-report"), Stderr: 2}
+	s := &rexecd.Server{Log: log, Reporter: o.reporter(), Stderr: 2}
 	if !o.console && !o.stderr {
 		return s
 	}
@@ -128,6 +128,29 @@ func (p *Program) bare(o options) *rexecd.Server {
 	}
 	s.Stderr = fd
 	return s
+}
+
+// reporter is the command line of the process that reports for this one: of the flags,
+// those that say where records and charges go. It has another working directory.
+func (o options) reporter() []string {
+	args := []string{os.Args[0], "-record"}
+	if o.console {
+		args = append(args, "-console")
+	}
+	if o.stderr {
+		args = append(args, "-stderr")
+	}
+	if o.single {
+		args = append(args, "-single")
+	}
+	if o.config != "" {
+		path, err := filepath.Abs(o.config)
+		if err != nil {
+			path = o.config
+		}
+		args = append(args, "-config", path)
+	}
+	return args
 }
 
 // console is this process's stderr, kept before it is pointed at /dev/null; -1

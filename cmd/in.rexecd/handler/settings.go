@@ -24,7 +24,7 @@ func (p *Program) server(o options) (rexecd.Config, error) {
 	if c.Rules, err = rules.New(set, from); err != nil {
 		return p.Config(settings.DefaultServer()), err
 	}
-	if o.single && !o.report { // nobody is let in there
+	if o.single && !o.record { // nobody is let in there
 		if c.Single, err = readSingle(); err != nil {
 			return c, err
 		}

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -9,8 +10,13 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#if defined __GLIBC_MINOR__ && __GLIBC_MINOR__ >= 35
+#include <sys/rseq.h>
+#endif
 
 #include "zygote.h"
 
@@ -96,6 +102,26 @@ static ssize_t receive(int from, char *text, size_t size, int *fds, int n, int *
 	return got;
 }
 
+/* The kernel's restartable sequences end for a process that borrows memory (vfork), and
+ * so for those it forks. glibc would go on to read from its area on which processor this
+ * process runs, and find where the zygote ran: start_small would bring every handler
+ * there. A kernel that does not take the area again is asked each time. */
+static void register_rseq(void)
+{
+#ifdef RSEQ_SIG
+	/* Not linked: glibc has them since 2.35 only. */
+	const unsigned *size = dlsym(RTLD_DEFAULT, "__rseq_size");
+	const ptrdiff_t *offset = dlsym(RTLD_DEFAULT, "__rseq_offset");
+	struct rseq *area;
+
+	if (size == NULL || offset == NULL || *size == 0) /* an administrator may do without (GLIBC_TUNABLES) */
+		return;
+	area = (struct rseq *)((char *)__builtin_thread_pointer() + *offset);
+	area->cpu_id = (uint32_t)RSEQ_CPU_ID_REGISTRATION_FAILED; /* the kernel's from here on */
+	(void)syscall(SYS_rseq, area, 32U, 0, RSEQ_SIG);	  /* the first size, which every kernel takes */
+#endif
+}
+
 /* In the handler: descriptors and arguments as the supervisor gives them to one that
  * it executes. The listening sockets come by the handler's own socket: they are never
  * the zygote's. */
@@ -106,6 +132,7 @@ static void become_handler(int control, int listeners, char *flag)
 	int fds[most_listeners], n, i;
 	char text = 0;
 
+	register_rseq();
 	if (dup2(control, talk) < 0) /* closes the zygote's: no handler ever has it */
 		_exit(1);
 	close(control);

@@ -84,6 +84,9 @@ func caveats(r *report.Report) (notes []string) {
 	if r.More != nil {
 		add("There were more names and addresses than are kept; figures with >= are lower bounds, and the totals are exact.")
 	}
+	if r.Change != nil && r.Change.Unknown {
+		add("Who is new or gone is not known in full: more users at sources had sessions than are kept.")
+	}
 	if !r.Verified {
 		add("A file does not prove who wrote a line: every local user can write such lines with logger(1).")
 	}

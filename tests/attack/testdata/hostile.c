@@ -68,6 +68,8 @@ static int act(pam_handle_t *h, const char *what)
 				return PAM_SYSTEM_ERR;
 	} else if (!strcmp(what, "close")) {
 		close_range(3, ~0U, 0);
+	} else if (!strcmp(what, "stdio")) { /* as a daemon does */
+		close_range(0, 2, 0);
 	} else if (!strcmp(what, "print")) {
 		printf("printed to stdout\n");
 		fflush(stdout);

@@ -13,14 +13,14 @@ import (
 // and rules, a reason of one line.
 const maxReport = wire.MaxCommand + 16<<10
 
-// report makes the record and the charge that a process of this program had no time for:
+// record makes the record and the charge that a process of this program had no time for:
 // the grace time was over in a call that nothing else interrupts.
-func (p *Program) report(o options) int {
+func (p *Program) record(o options) int {
 	server := p.bare(o)
 	text := make([]byte, maxReport)
 	n, err := unix.Pread(0, text, 0)
 	if err != nil || n == 0 {
-		fmt.Fprintf(os.Stderr, "%s: no report: the program starts itself with -report\n", p.Name)
+		fmt.Fprintf(os.Stderr, "%s: no report: the program starts itself with -record\n", p.Name)
 		return exitUsage
 	}
 	// Settings that have a mistake by now say nothing of penalties.
