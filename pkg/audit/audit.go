@@ -66,6 +66,7 @@ type Event struct {
 	Client  string // the user at the peer's, as the peer says; rsh alone has it
 	Trusted bool   // not by a password, but because the account trusts Client and Peer
 	Peer    netip.AddrPort
+	Proxy   netip.Addr // that the peer came through, if any
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
 	Rule    string // the name of the rule that allowed the session

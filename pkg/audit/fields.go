@@ -28,6 +28,9 @@ func (e *Event) fields() []field {
 	if e.Peer.IsValid() {
 		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
 	}
+	if e.Proxy.IsValid() {
+		f = append(f, field{"REXEC_PROXY", e.Proxy.String()})
+	}
 	if e.Reason != nil {
 		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	LoginShell          bool
 
 	Stderr       Stderr
+	Proxy        Proxy
 	KeepAlive    KeepAlive
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
@@ -49,6 +50,12 @@ type Stderr struct {
 	// client's own process must be listening there: a relay on this host
 	// (stunnel, ssh -L) would otherwise let strangers scan its ports.
 	OwnHost bool
+}
+
+// Proxy determines who is behind a connection.
+type Proxy struct {
+	From     []netip.Prefix // proxies: their connections begin with a PROXY header
+	noStderr bool           // none is made to their clients
 }
 
 // KeepAlive is TCP's on both connections. Idle is the silence after which the
@@ -96,6 +103,7 @@ func NewConfig(set *settings.Server) Config {
 		passwordAccounts: set.Guest.PermitPasswordAccounts,
 	}
 	c.Trace = set.Trace
+	c.Proxy = Proxy{From: set.Proxy.From, noStderr: set.Proxy.Stderr == settings.ProxyStderrNo}
 	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup

@@ -30,6 +30,9 @@ func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *dead
 	if c.primary.IPOptions() { // 1: the address may be anybody's
 		return byOptions()
 	}
+	if err := s.readProxy(c.primary, a); err != nil {
+		return err
+	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirstRsh(c, err)
 	}
@@ -140,7 +143,14 @@ func (s *Server) dialFirstRsh(c *connections, refusal error) error {
 func (s *Server) DeclineRsh(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	s.refuse(c, s.newAttempt(conn), nil, s.dialFirstRsh(c, refusal))
+	a := s.newAttempt(conn)
+	conn.Deadline = time.Now().Add(declinePatience)
+	if err := s.readProxy(conn, a); err != nil {
+		refusal = err
+	} else {
+		refusal = s.dialFirstRsh(c, refusal)
+	}
+	s.refuse(c, a, nil, refusal)
 }
 
 // readRshRequest reads who asks for what.

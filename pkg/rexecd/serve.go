@@ -64,6 +64,9 @@ func (s *Server) follow(recipe recipe, conn *inetd.Conn, tx *login.Login) {
 // serve is the protocol section of in.rexecd(8). An error is a refusal.
 func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
 	s.keepAlive(c.primary)
+	if err := s.readProxy(c.primary, a); err != nil { // 1: whose connection it is
+		return err
+	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
@@ -154,9 +157,13 @@ func (s *Server) dialBackBy(
 ) (*inetd.Conn, error) {
 	conn.OwnHost = s.Config.Stderr.OwnHost
 	stderr, err := dial(port, patience)
-	if !s.Config.Stderr.Allow {
+	switch {
+	case !s.Config.Stderr.Allow:
 		stderr.Close()
 		return nil, withoutStderr(diagnostics.stderrNotPermitted, fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
+	case s.Config.Proxy.noStderr && conn.Proxy.IsValid():
+		stderr.Close()
+		return nil, withoutStderr(diagnostics.proxyStderr, fmt.Errorf("stderr port %d asked for; the setting proxy_stderr is no", port))
 	}
 	if err != nil {
 		return nil, withoutStderr(fmt.Sprintf(diagnostics.stderrUnreached, port, cause(err)),
@@ -189,7 +196,14 @@ func (s *Server) dialFirst(c *connections, refusal error) error {
 func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	s.refuse(c, s.newAttempt(conn), nil, s.dialFirst(c, refusal))
+	a := s.newAttempt(conn)
+	conn.Deadline = time.Now().Add(declinePatience)
+	if err := s.readProxy(conn, a); err != nil {
+		refusal = err
+	} else {
+		refusal = s.dialFirst(c, refusal)
+	}
+	s.refuse(c, a, nil, refusal)
 }
 
 // readRequest reads who asks for what.
