@@ -36,11 +36,14 @@ func (c *Conn) stderrEnds(port int) (from, to unix.Sockaddr, err error) {
 		return &unix.SockaddrInet6{}, to, nil
 	}
 	// The kernel's own addresses, so that an IPv6 scope and a mapped address stay as they are.
-	if from, err = unix.Getsockname(c.fd); err != nil {
-		return nil, nil, os.NewSyscallError("getsockname", err)
-	}
-	if to, err = unix.Getpeername(c.fd); err != nil {
-		return nil, nil, os.NewSyscallError("getpeername", err)
+	from, to = c.from, c.to
+	if from == nil {
+		if from, err = unix.Getsockname(c.fd); err != nil {
+			return nil, nil, os.NewSyscallError("getsockname", err)
+		}
+		if to, err = unix.Getpeername(c.fd); err != nil {
+			return nil, nil, os.NewSyscallError("getpeername", err)
+		}
 	}
 	return from, withPort(to, port), nil
 }

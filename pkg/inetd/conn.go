@@ -30,8 +30,9 @@ type Conn struct {
 	// OwnHost has DialBack connect to this host's own addresses like to any other.
 	OwnHost bool
 
-	fd     int  // above 2 and close-on-exec; -1 once closed
-	socket ends // fd's own, where Peer and Local are not
+	fd       int           // above 2 and close-on-exec; -1 once closed
+	socket   ends          // fd's own, where Peer and Local are not
+	from, to unix.Sockaddr // of the connection itself, where fd is not that
 }
 
 // Fd is the descriptor, for poll(2) and for the command that inherits it; -1
