@@ -37,6 +37,9 @@ func (e *Event) fields() []field {
 	if e.Rule != "" {
 		f = append(f, field{"REXEC_RULE", e.Rule})
 	}
+	if e.Certificate != "" {
+		f = append(f, field{"REXEC_CERTIFICATE", e.Certificate})
+	}
 	if e.Command != "" {
 		f = append(f, field{"REXEC_COMMAND", e.Command})
 	}

@@ -35,6 +35,7 @@ type attempt struct {
 	trusted       bool   // rsh's: asks to be let in because of who that is
 	authenticated bool
 	command       string // empty unless it is to be logged
+	certificate   string // the name in the client's
 	rule          string // that allowed the session; empty without rules
 }
 
@@ -87,7 +88,7 @@ func (a *attempt) write(e audit.Event) {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command
 	}
-	e.Rule = a.rule
+	e.Rule, e.Certificate = a.rule, a.certificate
 	a.log.Write(e)
 }
 

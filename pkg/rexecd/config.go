@@ -28,6 +28,7 @@ type Config struct {
 
 	Stderr       Stderr
 	Proxy        Proxy
+	TLS          TLS
 	KeepAlive    KeepAlive
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
@@ -103,6 +104,10 @@ func NewConfig(set *settings.Server) Config {
 		passwordAccounts: set.Guest.PermitPasswordAccounts,
 	}
 	c.Trace = set.Trace
+	c.TLS = TLS{
+		Certificate: set.TLS.Certificate, Key: set.TLS.Key, ClientCA: set.TLS.ClientCA,
+		Minimum: string(set.TLS.Minimum),
+	}
 	c.Proxy = Proxy{From: set.Proxy.From, noStderr: set.Proxy.Stderr == settings.ProxyStderrNo}
 	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {

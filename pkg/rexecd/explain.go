@@ -66,6 +66,8 @@ func mismatch(rule *policy.Rule, c policy.Criterion, q *policy.Request) string {
 			return "to is not given"
 		}
 		return fmt.Sprintf("to %v is not in %q", q.To, rule.To)
+	case policy.Certificate:
+		return fmt.Sprintf("certificate is not asked for here, and must be in %q", rule.Certificate)
 	}
 	return fmt.Sprintf("command does not match %q", *rule.Command)
 }

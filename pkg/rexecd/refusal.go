@@ -18,7 +18,7 @@ type texts struct {
 	tryAgain, tooManyFailed, tooManyOpen                  string
 	portNotPermitted, stderrNotPermitted, stderrUnreached string
 	noHome, permissionDenied, noCommand                   string
-	proxyExpected, proxyStderr                            string
+	proxyExpected, proxyStderr, noHandshake               string
 }
 
 // Scanners take a line without "incorrect", "failed", "denied", "invalid" or
@@ -38,6 +38,7 @@ var diagnostics = texts{
 	noCommand:          "Permission denied: no command was sent, and rlogin is not served here.",
 	proxyExpected:      "a PROXY header is expected from this address",
 	proxyStderr:        "stderr connections are not made through the proxy: use one connection (rexec -a)",
+	noHandshake:        "TLS handshake failed",
 }
 
 // A refusal is why there is no command: the public line, which tells a peer no

@@ -67,6 +67,9 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := s.readProxy(c.primary, a); err != nil { // 1: whose connection it is
 		return err
 	}
+	if err := s.startTLS(c, a); err != nil {
+		return err
+	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
@@ -74,8 +77,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	c.stderr, err = s.dialBack(c.primary, port, min(dialPatience, grace.left())) // 3: clients wait for it
-	if err != nil {
+	if err := s.connectStderr(c, port, min(dialPatience, grace.left())); err != nil { // 3: clients wait for it
 		return err
 	}
 	if tx == nil && s.Config.Single == nil { // of 5: PAM loads its modules while the request is on its way
@@ -186,7 +188,7 @@ const (
 func (s *Server) dialFirst(c *connections, refusal error) error {
 	c.primary.Deadline = time.Now().Add(declinePatience)
 	if port, err := wire.ReadPort(c.primary); err == nil && port >= s.Config.Stderr.MinPort {
-		c.stderr, _ = s.dialBack(c.primary, port, declineDialTimeout)
+		_ = s.connectStderr(c, port, declineDialTimeout)
 	}
 	return refusal
 }
@@ -199,6 +201,8 @@ func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	a := s.newAttempt(conn)
 	conn.Deadline = time.Now().Add(declinePatience)
 	if err := s.readProxy(conn, a); err != nil {
+		refusal = err
+	} else if err := s.startTLS(c, a); err != nil {
 		refusal = err
 	} else {
 		refusal = s.dialFirst(c, refusal)

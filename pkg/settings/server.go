@@ -38,6 +38,7 @@ type Server struct {
 	OnDisconnect        OnDisconnect
 	CloseOnExit         bool
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
+	TLS                 TLS
 	Guest               Guest
 	Rsh                 Rsh
 	Penalties           Penalties
@@ -100,6 +101,7 @@ func DefaultServer() *Server {
 		OnDisconnect:     Continue,
 		KeepCapabilities: AllCapabilities,
 		ExitUser:         "nobody",
+		TLS:              defaultTLS(),
 		Guest:            defaultGuest(),
 		Penalties:        defaultPenalties(),
 	}
@@ -130,6 +132,7 @@ func (s *Server) keys() table {
 		{name: "on_disconnect", value: choice(&s.OnDisconnect, Continue, Hangup)},
 		{name: "close_on_exit", value: boolValue{&s.CloseOnExit}},
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
+		{name: "tls", table: s.TLS.keys()},
 		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
 		{name: "rsh", table: s.Rsh.keys()},

@@ -14,6 +14,7 @@ import (
 // options are the flags.
 type options struct {
 	closeOnExit, noKeepAlive, noRoot, noTrust bool
+	tls                                       bool
 	config                                    string
 	version, help                             bool
 
@@ -40,6 +41,9 @@ func (p *Program) parseFlags(args []string) (options, error) {
 	}
 	if p.TrustFlag {
 		f.BoolVar(&o.noTrust, "l", false, "")
+	}
+	if p.TLSFlag {
+		f.BoolVar(&o.tls, "tls", false, "")
 	}
 	f.StringVar(&o.config, "config", "", "")
 	f.BoolVar(&o.version, "version", false, "")
