@@ -10,15 +10,16 @@ import (
 )
 
 const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the service on this host
+       rexecd -install tls                   starts the service for clients with TLS, on a port of its own
        rexecd -check [-json] [-config file] [rsh]
                                              checks what must be in place, or that settings file alone
        rexecd -check -effective [-json] [-config file]
                                              lists the settings in force, and where each was given
        rexecd -debug [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
+              [-max-per-source n] [-m] [-n] [-S] [-tls] [-config file] [rsh]
                                              accepts connections itself, logs here
        rexecd -standby n [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
+              [-max-per-source n] [-m] [-n] [-S] [-tls] [-config file] [rsh]
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
@@ -33,6 +34,7 @@ const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the s
   -m            shut a connection down when its command itself ends
   -n            no TCP keepalive
   -S            refuse root, whatever the settings say
+  -tls          TLS on both connections
   -config file  settings other than /etc/rexecd.toml
 
 With "rsh" it is the service of in.rshd(8), port 514; by default that of in.rexecd(8), 512. See rexecd(8) and rexecd.toml(5).
@@ -45,14 +47,14 @@ type options struct {
 	standby                                                          int
 	listen                                                           string
 	max, perSource                                                   int
-	closeOnExit, noKeepAlive, noRoot                                 bool
+	closeOnExit, noKeepAlive, noRoot, tls                            bool
 	config, service                                                  string
 	report                                                           reportOptions
-	args                                                             []string // after -penalties and -explain
+	args                                                             []string // after -penalties, -explain and -install
 }
 
 // served are the flags of in.rexecd, those of other systems' inetd.conf included.
-var served = []string{"m", "n", "config", "c", "D", "s", "S"}
+var served = []string{"m", "n", "config", "c", "D", "s", "S", "tls"}
 
 // ofCheck are flags of -check alone.
 var ofCheck = []string{"effective", "json"}
@@ -95,6 +97,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
 	f.BoolVar(&o.noRoot, "S", false, "")
+	f.BoolVar(&o.tls, "tls", false, "")
 	for _, name := range []string{"c", "D", "s"} {
 		f.Bool(name, false, "") // as in.rexecd takes them
 	}
@@ -115,8 +118,11 @@ func parseFlags(args []string) (options, error) {
 		return o, err
 	case o.explain && f.NArg() != 3:
 		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
+	case o.tls && f.NArg() == 1 && f.Arg(0) == "rsh":
+		return o, errors.New("-tls is rexec's: rsh's clients speak no TLS")
 	case f.NArg() == 1 && f.Arg(0) == "rsh" && (o.install || o.remove || o.check || o.debug || o.standby > 0):
 		o.service = f.Arg(0)
+	case o.install && f.NArg() == 1 && f.Arg(0) == "tls":
 	case f.NArg() > 0 && !o.penalties && !o.explain:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.penalties && f.NArg() > 0 && f.Arg(0) != "clear":
@@ -126,7 +132,7 @@ func parseFlags(args []string) (options, error) {
 	case o.max < 0 || o.perSource < 0:
 		return o, errors.New("-max and -max-per-source take a number from 1, or 0 for no limit")
 	}
-	if o.penalties || o.explain {
+	if o.penalties || o.explain || o.install && f.NArg() > 0 {
 		o.args = f.Args()
 	}
 	if !o.report.asked {
@@ -182,6 +188,9 @@ func (o options) handlerArgs() []string {
 	}
 	if o.noRoot {
 		argv = append(argv, "-S")
+	}
+	if o.tls {
+		argv = append(argv, "-tls")
 	}
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)

@@ -69,6 +69,8 @@ func run(o options, messages io.Writer) error {
 		choose(o.service)
 		o.service = ""
 		return run(o, messages)
+	case o.install && o.args != nil:
+		return installTLS(os.Stdout)
 	case o.install:
 		return installService(os.Stdout)
 	case o.remove:
