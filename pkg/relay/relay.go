@@ -142,7 +142,7 @@ var ErrGone = errors.New("rexec-tlsd ended without a report")
 
 // Report waits for the end of the handshake on the connection that the relay got last.
 func (r *Relay) Report(deadline time.Time) (Report, error) {
-	var buf [1024]byte
+	var buf [4096]byte // more than the relay sends
 	n, err := r.receive(buf[:], deadline)
 	switch {
 	case err != nil:

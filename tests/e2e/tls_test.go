@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"rexecd/tests/lab"
 )
@@ -60,5 +62,28 @@ func TestACommandWithTLSIsACommand(t *testing.T) {
 	}
 	if raw := s.Log.Raw(); strings.Contains(raw, "Internal error") || strings.Contains(raw, "Protocol error") {
 		t.Errorf("the log has %q", raw)
+	}
+}
+
+// The supervisor's handlers speak TLS as well, those that wait and those that are started for a
+// connection.
+func TestStandbyAndDebugSpeakTLS(t *testing.T) {
+	t.Parallel()
+	u := newUser(t, lab.User{})
+	lab.AddRelayUser(t)
+	c := lab.NewCertificates(t)
+	file := openDir(t) + "/rexecd.toml"
+	text := c.Server(t, "server", time.Time{}, "127.0.0.1")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range [][]string{{"-standby", "2"}, {"-debug"}} {
+		s := stand(t, lab.Room{}, lab.Rexecd(t), nil, append(how, "-tls", "-config", file)...)
+		for range 3 {
+			stdout, stderr, status := run(t, tlsClient(t, s.addr, c, u, "echo out; echo err >&2"))
+			if stdout != "out\n" || stderr != "err\n" || status != 0 {
+				t.Errorf("%v: %q %q %d; %s", how, stdout, stderr, status, s.out)
+			}
+		}
 	}
 }
