@@ -34,6 +34,7 @@ install-server:
 	for page in rexecd rexecd-report; do $(INST) cmd/rexecd/$$page.8 "$(D)$(MANDIR)/man8/$$page.8"; done
 	$(INST) cmd/rexecd/rexecd.toml.5 "$(D)$(MANDIR)/man5/rexecd.toml.5"
 	for page in clients migration tls; do $(INST) cmd/rexecd/rexecd-$$page.7 "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
+	printf '.so man7/rexecd-tls.7\n' | $(INST) /dev/stdin "$(D)$(MANDIR)/man8/rexec-tlsd.8"
 	for u in $(UNITS); do \
 		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
 	$(INST) systemd/rexecd.catalog "$(D)$(CATALOGDIR)/rexecd.catalog"
@@ -73,7 +74,7 @@ uninstall-server:
 	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove; \
 		if [ -d /run/systemd/system ]; then systemctl disable --now rexec-report.timer 2>/dev/null || :; fi; fi)
 	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
-	rm -f "$(D)$(SBINDIR)/rexec-tlsd"
+	rm -f "$(D)$(SBINDIR)/rexec-tlsd" "$(D)$(MANDIR)/man8/rexec-tlsd.8"
 	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
 	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
 	for page in clients migration tls; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
