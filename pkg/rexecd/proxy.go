@@ -17,7 +17,8 @@ func (s *Server) readProxy(conn *inetd.Conn, a *attempt) error {
 		return nil
 	}
 	header, err := proxy.Read(conn)
-	if err == nil && !header.Client.IsValid() {
+	// HAProxy's "tcp-check connect send-proxy" names its own end of the connection.
+	if err == nil && (!header.Client.IsValid() || header.Client == conn.Peer) {
 		return healthCheck()
 	}
 	if err == nil {

@@ -59,6 +59,12 @@ func TestAProxysHealthChecksLeaveNoRecord(t *testing.T) {
 			}
 		}
 	}
+	c := lab.Dial(t, s.Addr) // a client that is the proxy itself, to the port
+	local := c.LocalAddr().(*net.TCPAddr)
+	fmt.Fprintf(c, "PROXY TCP4 127.0.0.1 127.0.0.1 %d 512\r\n%s", local.Port, request(u, "echo no").Bytes())
+	if b, _ := io.ReadAll(c); len(b) > 0 {
+		t.Errorf("the proxy's own end was answered: %q", b)
+	}
 	for _, p := range s.Processes() {
 		p.Wait(t)
 	}
