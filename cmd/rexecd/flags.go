@@ -98,14 +98,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
 	f.BoolVar(&o.noRoot, "S", false, "")
 	f.BoolVar(&o.tls, "tls", false, "")
-	for _, name := range []string{"c", "D", "s"} {
-		f.Bool(name, false, "") // as in.rexecd takes them
-	}
-	if service == "rsh" {
-		for _, name := range []string{"a", "h", "L", "l", "r"} {
-			f.Bool(name, false, "") // as in.rshd takes them
-		}
-	}
+	defineIgnored(f)
 	f.StringVar(&o.config, "config", "", "")
 	o.report.define(f)
 	err := f.Parse(args)
@@ -139,6 +132,17 @@ func parseFlags(args []string) (options, error) {
 		o.report = reportOptions{} // without its defaults
 	}
 	return o, contradiction(given)
+}
+
+// defineIgnored defines the flags that are of no consequence here.
+func defineIgnored(f *flag.FlagSet) {
+	names := []string{"c", "D", "s"} // as in.rexecd takes them
+	if service == "rsh" {
+		names = append(names, "a", "h", "L", "l", "r") // as in.rshd does
+	}
+	for _, name := range names {
+		f.Bool(name, false, "")
+	}
 }
 
 // contradiction names two flags that do not go together.

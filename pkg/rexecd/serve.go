@@ -63,11 +63,7 @@ func (s *Server) follow(recipe recipe, conn *inetd.Conn, tx *login.Login) {
 
 // serve is the protocol section of in.rexecd(8). An error is a refusal.
 func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
-	s.keepAlive(c.primary)
-	if err := s.readProxy(c.primary, a); err != nil { // 1: whose connection it is
-		return err
-	}
-	if err := s.startTLS(c, a); err != nil {
+	if err := s.unwrap(c, a); err != nil { // 1: whose connection it is
 		return err
 	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
@@ -122,6 +118,15 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
 	s.attend(command, ruling, user, c, a)      // 9
 	return nil
+}
+
+// unwrap takes off what may be around rexec's own protocol: a proxy's header, and TLS.
+func (s *Server) unwrap(c *connections, a *attempt) error {
+	s.keepAlive(c.primary)
+	if err := s.readProxy(c.primary, a); err != nil {
+		return err
+	}
+	return s.startTLS(c, a)
 }
 
 // readPort reads the port of the client's stderr connection; 0: none.
@@ -200,9 +205,7 @@ func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	defer c.close()
 	a := s.newAttempt(conn)
 	conn.Deadline = time.Now().Add(declinePatience)
-	if err := s.readProxy(conn, a); err != nil {
-		refusal = err
-	} else if err := s.startTLS(c, a); err != nil {
+	if err := s.unwrap(c, a); err != nil {
 		refusal = err
 	} else {
 		refusal = s.dialFirst(c, refusal)
