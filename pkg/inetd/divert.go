@@ -51,28 +51,41 @@ func loopback() (near, far int, names ends, err error) {
 	if err != nil {
 		return -1, -1, ends{}, os.NewSyscallError("socket", err)
 	}
-	err = unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	if err == nil {
-		err = unix.Listen(listener, 16)
-	}
+	at, err := listenFor(near, listener)
 	if err != nil {
 		return -1, -1, ends{}, os.NewSyscallError("listen on 127.0.0.1", err)
 	}
-	at, err := unix.Getsockname(listener)
-	if err == nil {
-		err = unix.Connect(near, at)
-	}
-	if err != nil {
+	if err = unix.Connect(near, at); err != nil {
 		return -1, -1, ends{}, os.NewSyscallError("connect to 127.0.0.1", err)
 	}
 	names = ends{peer: addrPort(at), local: LocalAddr(near)}
 	if far, err = acceptFrom(listener, names.local); err != nil {
 		return -1, -1, ends{}, os.NewSyscallError("accept on 127.0.0.1", err)
 	}
-	err = errors.Join(unix.SetsockoptLinger(far, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
+	// The listener's filter has done its work: near has no other peer.
+	err = errors.Join(unix.SetsockoptInt(far, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0),
+		unix.SetsockoptLinger(far, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
 		unix.SetsockoptInt(far, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 		unix.SetsockoptInt(near, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 	return near, far, names, os.NewSyscallError("setsockopt", err)
+}
+
+// listenFor has a socket listen for near alone, which then connects. Any user of this
+// host can connect to any port of it: what comes from elsewhere is dropped, so that it
+// cannot even fill the queue.
+func listenFor(near, listener int) (at unix.Sockaddr, err error) {
+	for _, fd := range []int{near, listener} {
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			return nil, err
+		}
+	}
+	if err := attach(listener, onlyFrom(LocalAddr(near))); err != nil {
+		return nil, err
+	}
+	if err := unix.Listen(listener, 1); err != nil {
+		return nil, err
+	}
+	return unix.Getsockname(listener)
 }
 
 // highSocket makes a socket out of the way of 0, 1 and 2.
@@ -85,8 +98,8 @@ func highSocket() (int, error) {
 	return unix.FcntlInt(uintptr(low), unix.F_DUPFD_CLOEXEC, highFd)
 }
 
-// acceptFrom accepts the connection from an address. Any user of this host may have
-// connected to the port as well.
+// acceptFrom accepts the connection from an address, and no other: any user of this
+// host can connect to a port of its own.
 func acceptFrom(listener int, from netip.AddrPort) (fd int, err error) {
 	for {
 		var peer unix.Sockaddr

@@ -75,3 +75,38 @@ func TestAStrangersConnectionIsNoEndOfTheStream(t *testing.T) {
 		t.Errorf("accepted %v; want %v", addrPort(peer), LocalAddr(fds[1]))
 	}
 }
+
+// Nor can anybody keep near from its connection, or be answered.
+func TestWhoListensForOneHearsNobodyElse(t *testing.T) {
+	socket := func() int {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	near, listener := socket(), socket()
+	at, err := listenFor(near, listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		stranger := socket()
+		tv := unix.NsecToTimeval(50e6)
+		if err := unix.SetsockoptTimeval(stranger, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Connect(stranger, at); err != unix.EINPROGRESS {
+			t.Errorf("a stranger's connect: %v", err)
+		}
+	}
+	if err := unix.Connect(near, at); err != nil {
+		t.Fatal(err)
+	}
+	far, err := acceptFrom(listener, LocalAddr(near))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(far)
+}
