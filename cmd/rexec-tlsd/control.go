@@ -22,11 +22,14 @@ const (
 	broken = 'C'
 )
 
-// report reports on a handshake. What a peer sent may be in the words.
+// report reports on a handshake. What a peer sent may be in the words of a failure.
 func (c *control) report(kind byte, words ...string) {
 	message := []byte{kind}
 	for _, word := range words {
-		message = append(append(message, printable(word)...), 0)
+		if kind != done {
+			word = printable(word)
+		}
+		message = append(append(message, word...), 0)
 	}
 	_ = unix.Sendto(c.fd, message, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil) // it has gone: obey notices
 }

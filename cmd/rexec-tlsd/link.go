@@ -78,7 +78,7 @@ func (l *link) shakeHands() bool {
 	state := l.tls.ConnectionState()
 	name := ""
 	if len(state.PeerCertificates) > 0 {
-		name = state.PeerCertificates[0].Subject.CommonName
+		name, _ = commonName(state.PeerCertificates[0]) // sameClient has refused what has none
 	}
 	s.control.report(done, tls.VersionName(state.Version), name)
 	return true
@@ -94,23 +94,6 @@ func handshakeError(err error) string {
 		return "not in time"
 	}
 	return err.Error()
-}
-
-// sameClient has every connection of a session come with one certificate.
-func (s *session) sameClient(c *tls.Conn) error {
-	certificates := c.ConnectionState().PeerCertificates
-	if len(certificates) == 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.first == nil {
-		s.first = certificates[0].Raw
-	}
-	if !bytes.Equal(s.first, certificates[0].Raw) {
-		return errors.New("the certificate is not that of the first connection")
-	}
-	return nil
 }
 
 // part ends everything soon, and handshakes at once.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"rexecd/pkg/settings"
@@ -68,17 +69,26 @@ func (o options) checkTLS() []finding {
 		return nil // reported by checkSettings
 	}
 	on := o.config == "" && systemdRuns() && (unitIs("active", tlsUnit) || unitIs("enabled", tlsUnit))
-	if !on && !exists(set.TLS.Certificate) {
+	if !on && !exists(set.TLS.Certificate) && set.TLS == settings.DefaultServer().TLS {
 		return nil
 	}
 	found := checkCertificate(&set.TLS)
-	if getent("passwd", relayUser) == nil {
+	if o.config == "" && getent("passwd", relayUser) == nil {
 		found = append(found, aboutTLS.fail("there is no account %q, which rexec-tlsd runs as: rexecd -install tls makes it", relayUser))
 	}
-	if !on {
+	if !on && o.config == "" {
 		found = append(found, aboutTLS.note("%s is off: rexecd -install tls starts it", tlsUnit))
 	}
 	return found
+}
+
+func status(file string) (*syscall.Stat_t, bool) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return st, ok
 }
 
 // checkCertificate has rexec-tlsd read the files, as it would for a connection: this
@@ -109,6 +119,13 @@ func checkCertificate(set *settings.TLS) []finding {
 		found = append(found, aboutTLS.note("%s is for %s; its last day is %s: renew it (no restart is needed)", set.Certificate, names, last))
 	default:
 		found = append(found, aboutTLS.ok("%s is for %s; its last day is %s", set.Certificate, names, last))
+	}
+	for _, file := range []string{set.Certificate, set.Key, set.ClientCA} { // as package relay has it
+		if st, ok := status(file); ok && st.Uid != 0 {
+			found = append(found, aboutTLS.fail("%s belongs to user %d: chown root", file, st.Uid))
+		} else if ok && file != set.Key && st.Mode&0o002 != 0 {
+			found = append(found, aboutTLS.fail("%s has mode %#o: anybody can put another in its place", file, st.Mode&0o777))
+		}
 	}
 	if st, err := os.Stat(set.Key); err == nil && st.Mode().Perm()&0o077 != 0 {
 		how := note // a group of its own may be meant

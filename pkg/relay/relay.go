@@ -90,19 +90,23 @@ func Start(c *Config, outer, inner int, deadline time.Time) (*Relay, error) {
 	return &Relay{pair[0]}, nil
 }
 
-func (c *Config) openCertificate() (int, error) { return open("certificate", c.Certificate, 0) }
+func (c *Config) openCertificate() (int, error) { return open("certificate", c.Certificate, writable) }
 
 // openKey opens the key, which others must not be able to read.
 func (c *Config) openKey() (int, error) { return open("key", c.Key, 0o007) }
+
+// writable is the mode of what anybody could put another authority into.
+const writable = 0o002
 
 func (c *Config) openClientCA() (int, error) {
 	if c.ClientCA == "" {
 		return -1, nil
 	}
-	return open("client_ca", c.ClientCA, 0)
+	return open("client_ca", c.ClientCA, writable)
 }
 
-// open opens a regular file whose mode has none of the bits.
+// open opens a regular file of root's or this process's own, whose mode has none of the
+// bits.
 func open(what, path string, not uint32) (int, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -114,7 +118,9 @@ func open(what, path string, not uint32) (int, error) {
 		case st.Mode&unix.S_IFMT != unix.S_IFREG:
 			err = errors.New("not a regular file")
 		case st.Mode&not != 0:
-			err = fmt.Errorf("mode %#o lets others read it: chmod o= %s", st.Mode&0o7777, path)
+			err = fmt.Errorf("mode %#o lets others read or change it: chmod o= %s", st.Mode&0o7777, path)
+		case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+			err = fmt.Errorf("it belongs to user %d, who can read and change it: chown root %s", st.Uid, path)
 		}
 	}
 	if err != nil {

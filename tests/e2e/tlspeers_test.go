@@ -111,15 +111,18 @@ func TestACertificateIsReadForEachConnection(t *testing.T) {
 		do           string
 		said, logged string
 	}{
-		"expired":  {"", "certificate has expired or is not yet valid", "TLS handshake: remote error: tls: "},
-		"open key": {"chmod 644 server.key", "", "lets others read it: chmod o= "},
-		"no key":   {"rm server.key", "", "server.key: no such file or directory"},
-		"another":  {"cp ca.key server.key", "", "private key does not match public key"},
-		"empty":    {": >server.crt", "", "failed to find any PEM data in certificate input"},
+		"expired":   {"", "certificate has expired or is not yet valid", "TLS handshake: remote error: tls: "},
+		"open key":  {"chmod 644 server.key", "", "lets others read or change it: chmod o= "},
+		"another's": {"chown 65534 server.key", "", "it belongs to user 65534"},
+		"any CA":    {"chmod 666 server.crt", "", "tls.certificate = "},
+		"no key":    {"rm server.key", "", "server.key: no such file or directory"},
+		"another":   {"cp ca.key server.key", "", "private key does not match public key"},
+		"empty":     {": >server.crt", "", "failed to find any PEM data in certificate input"},
 	} {
 		if name == "expired" {
 			c.Server(t, "server", time.Now().Add(-time.Hour), "127.0.0.1")
 		} else {
+			lab.Run(t, "sh", "-c", "rm -f "+c.Dir+"/server.*") // with owner and mode
 			c.Server(t, "server", time.Time{}, "127.0.0.1")
 			lab.Run(t, "sh", "-c", "cd "+c.Dir+" && "+tt.do)
 		}
@@ -129,7 +132,7 @@ func TestACertificateIsReadForEachConnection(t *testing.T) {
 		}
 		s.Log.Wait(t, tt.logged)
 	}
-	lab.Run(t, "sh", "-c", "rm -f "+c.Dir+"/server.key")
+	lab.Run(t, "sh", "-c", "rm -f "+c.Dir+"/server.*")
 	c.Server(t, "server", time.Time{}, "127.0.0.1")
 	if stdout, stderr := ask(); stdout != "in\n" {
 		t.Errorf("renewed: %q %q", stdout, stderr)
