@@ -23,7 +23,7 @@ const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the s
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
-       rexecd -explain [-config file] user address[,address] command
+       rexecd -explain [-config file] [-certificate name] user address[,address] command
                                              what the rules make of a request
        rexecd -report [-since time] [-until time] [-user name] [-from network]
               [-file log ...] [-sort column] [-rows n]
@@ -48,7 +48,7 @@ type options struct {
 	listen                                                           string
 	max, perSource                                                   int
 	closeOnExit, noKeepAlive, noRoot, tls                            bool
-	config, service                                                  string
+	config, service, certificate                                     string
 	report                                                           reportOptions
 	args                                                             []string // after -penalties, -explain and -install
 }
@@ -70,7 +70,7 @@ var verbs = []struct {
 	{"version", nil},
 	{"check", append([]string{"config"}, ofCheck...)},
 	{"penalties", []string{"config"}},
-	{"explain", []string{"config"}},
+	{"explain", []string{"certificate", "config"}},
 	{"report", append([]string{"json"}, ofReport...)},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
@@ -100,6 +100,7 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.tls, "tls", false, "")
 	defineIgnored(f)
 	f.StringVar(&o.config, "config", "", "")
+	f.StringVar(&o.certificate, "certificate", "", "")
 	o.report.define(f)
 	err := f.Parse(args)
 	given := map[string]bool{}

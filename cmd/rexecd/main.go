@@ -113,6 +113,9 @@ func explain(o options) error {
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)
 	}
+	if o.certificate != "" {
+		argv = append(argv, "-certificate", o.certificate)
+	}
 	argv = append(append(argv, "-explain", "--"), o.args...)
 	return &os.PathError{Op: "start", Path: path, Err: syscall.Exec(path, argv, os.Environ())}
 }

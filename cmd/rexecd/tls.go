@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	relayUser = "rexec-tls" // the account of rexec-tlsd
+	relayUser = "rexec-tls"        // the account of rexec-tlsd
 	tlsUnit   = "rexec-tls.socket" // on a port of its own, beside the others
 	aboutTLS  = topic("tls")
 	// warnBefore is how long before its last day a certificate is reported.

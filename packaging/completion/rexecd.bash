@@ -11,6 +11,6 @@ _rexecd() {
 	-standby | -max | -max-per-source | -from | -rows) return ;;
 	-listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:512 127.0.0.1:5120' -- "$cur"); return ;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '-check -config -debug -effective -explain -file -from -html -install -json -listen -m -max -max-per-source -n -openmetrics -output -penalties -remove -report -rows -S -since -sort -standby -tls -until -user -version' -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W '-certificate -check -config -debug -effective -explain -file -from -html -install -json -listen -m -max -max-per-source -n -openmetrics -output -penalties -remove -report -rows -S -since -sort -standby -tls -until -user -version' -- "$cur")
 }
 complete -F _rexecd rexecd

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -149,8 +150,9 @@ func TestAClientsCertificateIsDemandedAndNamed(t *testing.T) {
 	c.Client(t, "ops-1")
 	c.Client(t, "dev-1")
 	other.Client(t, "ops-1")
-	s := serve(t, lab.Handler{Args: []string{"-tls"}, Settings: c.Server(t, "server", time.Time{}, "127.0.0.1") +
-		"client_ca = '" + c.Dir + "/ca.crt'\n[[rule]]\nname = 'ops'\ncertificate = ['ops-*']\n"})
+	text := c.Server(t, "server", time.Time{}, "127.0.0.1") +
+		"client_ca = '" + c.Dir + "/ca.crt'\n[[rule]]\nname = 'ops'\ncertificate = ['ops-*']\n"
+	s := serve(t, lab.Handler{Args: []string{"-tls"}, Settings: text})
 	show := func(from *lab.Certificates, name string, args ...string) (string, string) {
 		args = append([]string{"--tls-cert", from.Dir + "/" + name + ".crt", "--tls-key", from.Dir + "/" + name + ".key"}, args...)
 		stdout, stderr, _ := run(t, tlsClient(t, s.Addr, c, u, append(args, "echo in; echo err >&2")...))
@@ -166,6 +168,25 @@ func TestAClientsCertificateIsDemandedAndNamed(t *testing.T) {
 	if stdout, stderr := show(c, "dev-1"); stdout != "" || !strings.Contains(stderr, "Permission denied.") {
 		t.Errorf("a name that no rule has: %q %q", stdout, stderr)
 	}
+	file := openDir(t) + "/rexecd.toml"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"ops-1": "matches: allows", "dev-1": `certificate "dev-1" is not in ["ops-*"]`, "": "there is no certificate"} {
+		out, _, _ := run(t, exec.Command(lab.Rexecd(t), "-explain", "-config", file, "-certificate", name, u.Name, "192.0.2.7", "id"))
+		if !strings.Contains(out, want) {
+			t.Errorf("-explain -certificate %q: %q; want %q", name, out, want)
+		}
+	}
+	// Names that are none: of the authority's, but not to be shown, or matched.
+	for i, bad := range []string{"", "ops-\x1b[2J", "ops-\u202e1", "ops-1\x00", "ops-" + strings.Repeat("x", 61)} {
+		c.Client(t, "bad"+itoa(i), bad)
+		if stdout, stderr := show(c, "bad"+itoa(i)); stdout != "" || stderr == "" {
+			t.Errorf("the name %q: %q %q", bad, stdout, stderr)
+		}
+	}
+	s.Log.Wait(t, "the certificate's subject has 0 common names")
+	s.Log.Wait(t, "has some that cannot be shown")
 	if stdout, stderr := show(other, "ops-1"); stdout != "" || stderr == "" {
 		t.Errorf("another authority's: %q %q", stdout, stderr)
 	}

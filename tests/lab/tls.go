@@ -52,11 +52,15 @@ func (c *Certificates) Server(t testing.TB, name string, until time.Time, hosts 
 	return "[tls]\ncertificate = \"" + c.Dir + "/" + name + ".crt\"\nkey = \"" + c.Dir + "/" + name + ".key\"\n"
 }
 
-// Client makes NAME.crt and NAME.key for clients.
-func (c *Certificates) Client(t testing.TB, name string) {
+// Client makes NAME.crt and NAME.key for clients, with that common name or another.
+func (c *Certificates) Client(t testing.TB, name string, common ...string) {
 	t.Helper()
+	subject := name
+	if common != nil {
+		subject = common[0]
+	}
 	c.sign(t, name, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		Subject: pkix.Name{CommonName: subject}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 }
 

@@ -19,14 +19,15 @@ type options struct {
 	version, help                             bool
 
 	// Internal: rexecd passes these to the processes that it starts.
-	console   bool // log on standard error, for rexecd -debug
-	stderr    bool // log there on a host without a system log, for rexecd -standby
-	listeners int  // accept a connection of so many inherited listening sockets; -zygote N: preinit/zygote.c
-	single    bool // let in the user of descriptor singleFd only
-	refuse    bool // refuse the connection, which exceeds its source's limit
-	explain   bool // say what the rules make of a request, for rexecd -explain
-	report    bool // report what descriptor 0 says, for a process whose time was over
-	args      [3]string
+	console     bool   // log on standard error, for rexecd -debug
+	stderr      bool   // log there on a host without a system log, for rexecd -standby
+	listeners   int    // accept a connection of so many inherited listening sockets; -zygote N: preinit/zygote.c
+	single      bool   // let in the user of descriptor singleFd only
+	refuse      bool   // refuse the connection, which exceeds its source's limit
+	explain     bool   // say what the rules make of a request, for rexecd -explain
+	certificate string // of whoever -explain is about
+	report      bool   // report what descriptor 0 says, for a process whose time was over
+	args        [3]string
 }
 
 func (p *Program) parseFlags(args []string) (options, error) {
@@ -53,6 +54,7 @@ func (p *Program) parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.single, "single", false, "")
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.BoolVar(&o.explain, "explain", false, "")
+	f.StringVar(&o.certificate, "certificate", "", "")
 	f.BoolVar(&o.report, "report", false, "")
 	err := f.Parse(args)
 	switch {
@@ -60,6 +62,8 @@ func (p *Program) parseFlags(args []string) (options, error) {
 		return options{help: true}, nil
 	case err != nil:
 		return o, p.misplaced(err)
+	case o.certificate != "" && !o.explain:
+		return o, errors.New("-certificate is for rexecd -explain, and never for a connection")
 	case o.explain && f.NArg() == 3 && !inetd.Handed():
 		o.args = [3]string(f.Args())
 	case o.explain:
