@@ -40,6 +40,7 @@ XINETDDIR ?= $(SYSCONFDIR)/xinetd.d
 FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 UNITDIR   ?= /usr/lib/systemd/system
 CATALOGDIR ?= /usr/lib/systemd/catalog
+SYSUSERSDIR ?= /usr/lib/sysusers.d
 DISTRO    ?= $(shell . /etc/os-release 2>/dev/null; case " $${ID-} $${ID_LIKE-} " in (*fedora*|*rhel*) echo fedora;; (*suse*) echo suse;; (*debian*) echo debian;; (*) echo other;; esac)
 # Which of packaging/pam.d: debian, fedora or suse. From /etc/os-release, unless given.
 PAMFAMILY ?= $(DISTRO:other=debian)

@@ -38,6 +38,7 @@ install-server:
 	for u in $(UNITS); do \
 		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
 	$(INST) systemd/rexecd.catalog "$(D)$(CATALOGDIR)/rexecd.catalog"
+	$(INST) packaging/sysusers.conf "$(D)$(SYSUSERSDIR)/rexecd.conf"
 	$(INST) packaging/firewalld/rexec.xml "$(D)$(FIREWALLDDIR)/rexec.xml"
 	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash "$(D)$(BASHDIR)/$$p"; \
 		$(INST) packaging/completion/_$$p "$(D)$(ZSHDIR)/_$$p"; done
@@ -76,7 +77,7 @@ uninstall-server:
 	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
 	rm -f "$(D)$(SBINDIR)/rexec-tlsd" "$(D)$(MANDIR)/man8/rexec-tlsd.8"
 	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
-	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
+	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml" "$(D)$(SYSUSERSDIR)/rexecd.conf"
 	for page in clients migration tls; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
