@@ -111,7 +111,7 @@ func ServeTLS(t testing.TB, h Handler) (*Listening, *Certificates) {
 	t.Helper()
 	AddRelayUser(t)
 	c := NewCertificates(t)
-	h.Settings += c.Server(t, "server", time.Time{}, "127.0.0.1", "localhost", "::1")
+	h.Settings += "\n" + c.Server(t, "server", time.Time{}, "127.0.0.1", "localhost", "::1")
 	h.Args = append(h.Args, "-tls")
 	return Serve(t, h), c
 }
