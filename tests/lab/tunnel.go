@@ -85,7 +85,8 @@ func (u *tunnel) serve(client *net.TCPConn) {
 	}
 	sent := first[:n]
 	field, rest, whole := bytes.Cut(sent, []byte{0})
-	if port, _ := strconv.Atoi(string(field)); whole && port >= 1024 && port <= 65535 && strconv.Itoa(port) == string(field) {
+	port, _ := strconv.Atoi(string(field))
+	if whole && port >= 1024 && port <= 65535 && strconv.Itoa(port) == string(field) {
 		own, wait := u.listen(outer, client, port)
 		if wait == nil {
 			return
@@ -124,7 +125,8 @@ func (u *tunnel) listen(outer, client *net.TCPConn, port int) (own int, wait fun
 			return
 		}
 		defer from.Close()
-		there, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: client.RemoteAddr().(*net.TCPAddr).IP, Port: port})
+		at := &net.TCPAddr{IP: client.RemoteAddr().(*net.TCPAddr).IP, Port: port}
+		there, err := net.DialTCP("tcp", nil, at)
 		if err != nil {
 			return
 		}
