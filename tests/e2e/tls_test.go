@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +86,10 @@ func TestStandbyAndDebugSpeakTLS(t *testing.T) {
 				t.Errorf("%v: %q %q %d; %s", how, stdout, stderr, status, s.out)
 			}
 		}
+		// The supervisor inherits relays whose handlers end first.
+		lab.Eventually(t, "the end of the relays", func() bool {
+			own, _ := exec.Command("pgrep", "-c", "-P", strconv.Itoa(s.cmd.Process.Pid), "rexec-tlsd").Output()
+			return string(own) == "0\n" // no remains either
+		})
 	}
 }
