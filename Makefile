@@ -40,6 +40,7 @@ XINETDDIR ?= $(SYSCONFDIR)/xinetd.d
 FAIL2BANDIR ?= $(SYSCONFDIR)/fail2ban
 UNITDIR   ?= /usr/lib/systemd/system
 CATALOGDIR ?= /usr/lib/systemd/catalog
+SYSUSERSDIR ?= /usr/lib/sysusers.d
 DISTRO    ?= $(shell . /etc/os-release 2>/dev/null; case " $${ID-} $${ID_LIKE-} " in (*fedora*|*rhel*) echo fedora;; (*suse*) echo suse;; (*debian*) echo debian;; (*) echo other;; esac)
 # Which of packaging/pam.d: debian, fedora or suse. From /etc/os-release, unless given.
 PAMFAMILY ?= $(DISTRO:other=debian)
@@ -50,7 +51,7 @@ include tests/check.mk
 
 .PHONY: help build clean
 help:
-	@echo 'make build            in.rexecd, rexecd, rexec, in.rshd and rsh in build/, version $(VERSION)'
+	@echo 'make build            in.rexecd, rexecd, rexec-tlsd, rexec, in.rshd and rsh in build/, version $(VERSION)'
 	@echo 'make install          DESTDIR PREFIX SBINDIR BINDIR MANDIR UNITDIR PAMDIR SYSCONFDIR … ; also install-server, install-client, install-rshd, install-rsh'
 	@echo 'make uninstall        removes what install put there; edited files in $(SYSCONFDIR) stay'
 	@echo 'make demo             a throw-away host: one account, a super-server on port 512, a few commands (root)'
@@ -63,16 +64,16 @@ help:
 	@echo 'make deb rpm          packages in build/packages'
 	@echo 'make dist             packages, source, checksums and bill of materials in dist/, reproducible'
 
-build: build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh
+build: build/in.rexecd build/in.rshd build/rexecd build/rexec-tlsd build/rexec build/rsh
 
 # go decides what is up to date.
-.PHONY: build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh have-go
-build/in.rexecd build/in.rshd build/rexecd build/rexec build/rsh: have-go
+.PHONY: build/in.rexecd build/in.rshd build/rexecd build/rexec-tlsd build/rexec build/rsh have-go
+build/in.rexecd build/in.rshd build/rexecd build/rexec-tlsd build/rexec build/rsh: have-go
 build/in.rexecd build/in.rshd:
 	@mkdir -p build
 	$(CGO_ENV) $(GO) build $(GOFLAGS_) -buildmode=pie -ldflags '$(LDFLAGS_)' -o $@ ./cmd/$(@F)
 # No C: static, so that the client runs on any distribution, and what listens holds neither libc nor PAM.
-build/rexecd build/rexec build/rsh:
+build/rexecd build/rexec-tlsd build/rexec build/rsh:
 	@mkdir -p build
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_) -ldflags '$(LDFLAGS_)' -o $@ ./cmd/$(@F)
 

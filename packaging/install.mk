@@ -8,7 +8,7 @@ uninstall: uninstall-server uninstall-client
 
 D    = $(DESTDIR)
 INST = install -D -m 644
-UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service rexec-report.service rexec-report.timer
+UNITS = rexec.socket rexec@.service rexec-standby.socket rexec-standby.service rexec-tls.socket rexec-tls@.service rexec-report.service rexec-report.timer
 RSHUNITS = rsh.socket rsh@.service rsh-standby.socket rsh-standby.service
 MONITORING = grafana.json alerts.yml
 
@@ -28,15 +28,17 @@ job_pam = sed -e '1s/:/ with the limits of job.conf:/' -e '/^session.*postlogin/
 tell_systemd = $(if $(D),,@if [ -d /run/systemd/system ] && [ "$$(id -u)" = 0 ]; then systemctl daemon-reload; journalctl --update-catalog; fi)
 
 install-server:
-	@for b in in.rexecd rexecd; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
-	for b in in.rexecd rexecd; do install -D -m 755 build/$$b "$(D)$(SBINDIR)/$$b"; done
+	@for b in in.rexecd rexecd rexec-tlsd; do test -x build/$$b || { echo "build/$$b is not there: run make build first" >&2; exit 1; }; done
+	for b in in.rexecd rexecd rexec-tlsd; do install -D -m 755 build/$$b "$(D)$(SBINDIR)/$$b"; done
 	$(INST) cmd/in.rexecd/in.rexecd.8 "$(D)$(MANDIR)/man8/in.rexecd.8"
 	for page in rexecd rexecd-report; do $(INST) cmd/rexecd/$$page.8 "$(D)$(MANDIR)/man8/$$page.8"; done
 	$(INST) cmd/rexecd/rexecd.toml.5 "$(D)$(MANDIR)/man5/rexecd.toml.5"
-	for page in clients migration; do $(INST) cmd/rexecd/rexecd-$$page.7 "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
+	for page in clients migration tls; do $(INST) cmd/rexecd/rexecd-$$page.7 "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
+	printf '.so man7/rexecd-tls.7\n' | $(INST) /dev/stdin "$(D)$(MANDIR)/man8/rexec-tlsd.8"
 	for u in $(UNITS); do \
 		$(sbin_paths) systemd/$$u | $(INST) /dev/stdin "$(D)$(UNITDIR)/$$u"; done
 	$(INST) systemd/rexecd.catalog "$(D)$(CATALOGDIR)/rexecd.catalog"
+	$(INST) packaging/sysusers.conf "$(D)$(SYSUSERSDIR)/rexecd.conf"
 	$(INST) packaging/firewalld/rexec.xml "$(D)$(FIREWALLDDIR)/rexec.xml"
 	for p in in.rexecd rexecd; do $(INST) packaging/completion/$$p.bash "$(D)$(BASHDIR)/$$p"; \
 		$(INST) packaging/completion/_$$p "$(D)$(ZSHDIR)/_$$p"; done
@@ -73,9 +75,10 @@ uninstall-server:
 	$(if $(D),,@if [ -x "$(SBINDIR)/rexecd" ] && [ "$$(id -u)" = 0 ]; then "$(SBINDIR)/rexecd" -remove; \
 		if [ -d /run/systemd/system ]; then systemctl disable --now rexec-report.timer 2>/dev/null || :; fi; fi)
 	for b in in.rexecd rexecd; do rm -f "$(D)$(SBINDIR)/$$b" "$(D)$(MANDIR)/man8/$$b.8" "$(D)$(BASHDIR)/$$b" "$(D)$(ZSHDIR)/_$$b"; done
+	rm -f "$(D)$(SBINDIR)/rexec-tlsd" "$(D)$(MANDIR)/man8/rexec-tlsd.8"
 	for u in $(UNITS); do rm -f "$(D)$(UNITDIR)/$$u"; done
-	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml"
-	for page in clients migration; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
+	rm -f "$(D)$(MANDIR)/man8/rexecd-report.8" "$(D)$(MANDIR)/man5/rexecd.toml.5" "$(D)$(CATALOGDIR)/rexecd.catalog" "$(D)$(FIREWALLDDIR)/rexec.xml" "$(D)$(SYSUSERSDIR)/rexecd.conf"
+	for page in clients migration tls; do rm -f "$(D)$(MANDIR)/man7/rexecd-$$page.7"; done
 	rm -rf "$(D)$(DOCDIR)/rexecd"
 	$(call uninstall_conf,packaging/pam.d/$(PAMFAMILY),$(PAMDIR)/rexec)
 	$(call uninstall_conf,packaging/rexecd.toml,$(SYSCONFDIR)/rexecd.toml)

@@ -85,6 +85,6 @@ dist: build deb rpm
 	rm -rf build/vendor && mkdir build/vendor && $(sources) | cpio --quiet -pdm build/vendor
 	if [ -d vendor ]; then cp -r vendor build/vendor/; else $(GO) mod vendor -o build/vendor/vendor; fi
 	cd build && $(tarball) --transform 's,^vendor,$(NAME),' vendor | gzip -9n >../dist/$(NAME)-vendor.tar.gz
-	for b in in.rexecd rexecd rexec in.rshd rsh; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
+	for b in in.rexecd rexecd rexec-tlsd rexec in.rshd rsh; do $(GO) run ./packaging/sbom build/$$b $(VERSION) >dist/$$b-$(VERSION).cdx.json; done
 	cd dist && LC_ALL=C sha256sum -- * >SHA256SUMS
 	@cat dist/SHA256SUMS

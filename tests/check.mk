@@ -121,7 +121,7 @@ check-interop: interop-deps build
 	@echo 'make check-interop: all passed'
 
 demo:
-	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd)
+	$(call need,gcc libc6-dev libpam0g-dev util-linux iproute2 systemd openssl)
 	@$(MAKE) -s build
 	@tests/demo
 

@@ -11,13 +11,14 @@ import (
 
 var version = "devel"
 
-const usage = `usage: in.rexecd [-m] [-n] [-S] [-config file]
+const usage = `usage: in.rexecd [-m] [-n] [-S] [-tls] [-config file]
                  started by inetd, xinetd, systemd or rexecd
        in.rexecd -version
 
   -m            shut the connections down when the command itself ends
   -n            no TCP keepalive
   -S            refuse root, whatever the settings say
+  -tls          TLS on both connections
   -config file  settings other than /etc/rexecd.toml
   -c -D -s      accepted for compatibility, and ignored
 
@@ -28,6 +29,7 @@ See in.rexecd(8) and rexecd.toml(5).
 func main() {
 	program := handler.Program{
 		Name: "in.rexecd", Version: version, Usage: usage,
+		TLSFlag: true,
 		Ignored: []string{"c", "D", "s"}, // AIX, Fedora, HP-UX: about looking up peers' names
 		Config:  rexecd.NewConfig, Serve: (*rexecd.Server).Serve, Decline: (*rexecd.Server).Decline,
 	}

@@ -51,6 +51,9 @@ func run(argv []string, settingsFile string) int {
 		return complain(err)
 	}
 	opts.complete(set)
+	if err := opts.completeTLS(set); err != nil {
+		return complain(err)
+	}
 	who, err := findCredentials(&opts, set)
 	if err != nil {
 		return complain(err)
@@ -97,7 +100,7 @@ func (o *options) client(who credentials) *rexec.Client {
 		User: who.user, Password: who.password,
 		Timeout: o.connectTimeout,
 		Stderr:  o.stderr, StderrPorts: o.stderrPorts, StderrFrom: o.stderrFrom, StderrTimeout: o.stderrTimeout,
-		Quirks: o.quirks,
+		Quirks: o.quirks, TLS: o.tlsConfig,
 	}
 	if o.trace {
 		begin := time.Now()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,13 @@ type options struct {
 	stderrPorts rexec.PortRange
 	stderrFrom  []netip.Prefix
 	quirks      rexec.Quirks
+
+	tls       bool
+	tlsCA     string
+	tlsCert   string
+	tlsKey    string
+	tlsName   string
+	tlsConfig *tls.Config // what they say; nil: no TLS
 
 	connectTimeout time.Duration
 	stderrTimeout  time.Duration
@@ -85,6 +93,11 @@ func optionTable() []option {
 		{0, "stderr-port", true, func(o *options, v string) (err error) { o.stderrPorts, err = parsePorts(v); return }},
 		{'t', "connect-timeout", true, func(o *options, v string) (err error) { o.connectTimeout, err = parseTime(v); return }},
 		{'T', "timeout", true, func(o *options, v string) (err error) { o.timeout, err = parseTime(v); return }},
+		{0, "tls", false, func(o *options, _ string) error { return o.flag(&o.tls) }},
+		{0, "tls-ca", true, func(o *options, v string) error { o.tlsCA = v; return o.flag(&o.tls) }},
+		{0, "tls-cert", true, func(o *options, v string) error { o.tlsCert = v; return o.flag(&o.tls) }},
+		{0, "tls-key", true, func(o *options, v string) error { o.tlsKey = v; return o.flag(&o.tls) }},
+		{0, "tls-name", true, func(o *options, v string) error { o.tlsName = v; return o.flag(&o.tls) }},
 		{'V', "version", false, func(o *options, _ string) error { return o.flag(&o.version) }},
 	}
 }

@@ -30,6 +30,9 @@ const hintFirewall = "a firewall or address translation may be in the way of the
 // something. The caller prints the host's name.
 func explain(ctx context.Context, opts *options, err error) (text, hint string) {
 	dial, hasDial := as[*rexec.DialError](err)
+	if text, hint := explainTLS(opts, err); text != "" {
+		return text, hint
+	}
 	if refused, ok := as[*rexec.RefusedError](err); ok {
 		return explainRefusal(refused, dial)
 	}

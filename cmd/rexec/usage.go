@@ -13,6 +13,12 @@ credentials
 connections
   -P, --port N             port of the server (512)
   -4, --ipv4  -6, --ipv6   only this family of addresses
+      --tls                TLS, on port 10512 unless -P says otherwise
+      --tls-ca F           authorities for the server's certificate, in place of
+                           the system's
+      --tls-name N         name in the server's certificate, if not the host's
+      --tls-cert F  --tls-key F
+                           show this certificate
   -a, --no-stderr          one connection: standard error is mixed into the
                            output, no signals
       --stderr yes|no|auto auto: use one connection if the second fails

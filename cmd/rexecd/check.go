@@ -54,10 +54,12 @@ func check(out io.Writer, o options) int {
 	}
 	if service == "rsh" {
 		looks = append(looks, o.checkTrust)
+	} else {
+		looks = append(looks, o.checkTLS)
 	}
 	if o.config != "" {
 		named := func() []finding { return checkNamedSettings(o.config) }
-		looks = []func() []finding{named, o.checkGroups, o.checkGuests, o.checkExit}
+		looks = []func() []finding{named, o.checkGroups, o.checkGuests, o.checkExit, o.checkTLS}
 	}
 	var found []finding
 	worst := ok

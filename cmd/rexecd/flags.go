@@ -10,19 +10,20 @@ import (
 )
 
 const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the service on this host
+       rexecd -install tls                   starts the service for clients with TLS, on a port of its own
        rexecd -check [-json] [-config file] [rsh]
                                              checks what must be in place, or that settings file alone
        rexecd -check -effective [-json] [-config file]
                                              lists the settings in force, and where each was given
        rexecd -debug [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
+              [-max-per-source n] [-m] [-n] [-S] [-tls] [-config file] [rsh]
                                              accepts connections itself, logs here
        rexecd -standby n [-listen [addr]:port] [-max n]
-              [-max-per-source n] [-m] [-n] [-S] [-config file] [rsh]
+              [-max-per-source n] [-m] [-n] [-S] [-tls] [-config file] [rsh]
                                              keeps n processes ready on a listening socket
        rexecd -penalties [-config file] [clear [address ...]]
                                              lists the sources that failed lately, or clears them
-       rexecd -explain [-config file] [rsh] user address[,address] command
+       rexecd -explain [-config file] [-certificate name] [rsh] user address[,address] command
                                              what the rules make of a request
        rexecd -report [-since time] [-until time] [-user name] [-from network]
               [-file log ...] [-sort column] [-rows n]
@@ -33,6 +34,7 @@ const usage = `usage: rexecd -install | -remove [rsh]       starts or ends the s
   -m            shut a connection down when its command itself ends
   -n            no TCP keepalive
   -S            refuse root, whatever the settings say
+  -tls          TLS on both connections
   -config file  settings other than /etc/rexecd.toml
 
 With "rsh" it is the service of in.rshd(8), port 514; by default that of in.rexecd(8), 512. See rexecd(8) and rexecd.toml(5).
@@ -45,14 +47,14 @@ type options struct {
 	standby                                                          int
 	listen                                                           string
 	max, perSource                                                   int
-	closeOnExit, noKeepAlive, noRoot                                 bool
-	config, service                                                  string
+	closeOnExit, noKeepAlive, noRoot, tls                            bool
+	config, service, certificate                                     string
 	report                                                           reportOptions
-	args                                                             []string // after -penalties and -explain
+	args                                                             []string // after -penalties, -explain and -install
 }
 
 // served are the flags of in.rexecd, those of other systems' inetd.conf included.
-var served = []string{"m", "n", "config", "c", "D", "s", "S"}
+var served = []string{"m", "n", "config", "c", "D", "s", "S", "tls"}
 
 // ofCheck are flags of -check alone.
 var ofCheck = []string{"effective", "json"}
@@ -68,7 +70,7 @@ var verbs = []struct {
 	{"version", nil},
 	{"check", append([]string{"config"}, ofCheck...)},
 	{"penalties", []string{"config"}},
-	{"explain", []string{"config"}},
+	{"explain", []string{"certificate", "config"}},
 	{"report", append([]string{"json"}, ofReport...)},
 	{"standby", append([]string{"debug", "listen", "max", "max-per-source"}, served...)},
 	{"debug", append([]string{"listen", "max", "max-per-source"}, served...)},
@@ -95,15 +97,10 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.closeOnExit, "m", false, "")
 	f.BoolVar(&o.noKeepAlive, "n", false, "")
 	f.BoolVar(&o.noRoot, "S", false, "")
-	for _, name := range []string{"c", "D", "s"} {
-		f.Bool(name, false, "") // as in.rexecd takes them
-	}
-	if service == "rsh" {
-		for _, name := range []string{"a", "h", "L", "l", "r"} {
-			f.Bool(name, false, "") // as in.rshd takes them
-		}
-	}
+	f.BoolVar(&o.tls, "tls", false, "")
+	defineIgnored(f)
 	f.StringVar(&o.config, "config", "", "")
+	f.StringVar(&o.certificate, "certificate", "", "")
 	o.report.define(f)
 	err := f.Parse(args)
 	given := map[string]bool{}
@@ -116,8 +113,11 @@ func parseFlags(args []string) (options, error) {
 		return o, err
 	case o.explain && len(o.args) != 3:
 		return o, errors.New("-explain takes a user, the client's address and a command, the last in quotes")
+	case o.tls && f.NArg() == 1 && f.Arg(0) == "rsh":
+		return o, errors.New("-tls is rexec's: rsh's clients speak no TLS")
 	case f.NArg() == 1 && f.Arg(0) == "rsh" && (o.install || o.remove || o.check || o.debug || o.standby > 0):
 		o.service = f.Arg(0)
+	case o.install && f.NArg() == 1 && f.Arg(0) == "tls":
 	case f.NArg() > 0 && !o.penalties && !o.explain:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case o.penalties && f.NArg() > 0 && f.Arg(0) != "clear":
@@ -135,11 +135,22 @@ func parseFlags(args []string) (options, error) {
 
 // takeArgs takes the arguments of those that have any.
 func (o *options) takeArgs(args []string) {
-	if o.penalties || o.explain {
+	if o.penalties || o.explain || o.install && len(args) > 0 {
 		o.args = args
 	}
 	if o.explain && len(args) == 4 && args[0] == "rsh" { // with three, it is a user's name
 		o.service, o.args = args[0], args[1:]
+	}
+}
+
+// defineIgnored defines the flags that are of no consequence here.
+func defineIgnored(f *flag.FlagSet) {
+	names := []string{"c", "D", "s"} // as in.rexecd takes them
+	if service == "rsh" {
+		names = append(names, "a", "h", "L", "l", "r") // as in.rshd does
+	}
+	for _, name := range names {
+		f.Bool(name, false, "")
 	}
 }
 
@@ -190,6 +201,9 @@ func (o options) handlerArgs() []string {
 	}
 	if o.noRoot {
 		argv = append(argv, "-S")
+	}
+	if o.tls {
+		argv = append(argv, "-tls")
 	}
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)

@@ -44,7 +44,11 @@ func removeService(out io.Writer) error {
 		return errors.New("needs root: run sudo " + again("-remove"))
 	}
 	done := false
-	for _, unit := range []string{socketUnit, standbyUnit} {
+	units := []string{socketUnit, standbyUnit}
+	if service == "rexec" {
+		units = append(units, tlsUnit)
+	}
+	for _, unit := range units {
 		if !systemdRuns() || !unitIs("active", unit) && !unitIs("enabled", unit) {
 			continue
 		}

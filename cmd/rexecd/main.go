@@ -69,6 +69,8 @@ func run(o options, messages io.Writer) error {
 		choose(o.service)
 		o.service = ""
 		return run(o, messages)
+	case o.install && o.args != nil:
+		return installTLS(os.Stdout)
 	case o.install:
 		return installService(os.Stdout)
 	case o.remove:
@@ -110,6 +112,9 @@ func explain(o options) error {
 	argv := []string{handlerName}
 	if o.config != "" {
 		argv = append(argv, "-config", o.config)
+	}
+	if o.certificate != "" {
+		argv = append(argv, "-certificate", o.certificate)
 	}
 	argv = append(append(argv, "-explain", "--"), o.args...)
 	return &os.PathError{Op: "start", Path: path, Err: syscall.Exec(path, argv, os.Environ())}

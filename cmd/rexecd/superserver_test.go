@@ -42,7 +42,7 @@ func TestTheServersFlagsAreKnownHere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	internal := []string{"version", "console", "stderr", "worker", "refuse", "single", "explain", "record", "l"} // -l is in.rshd's
+	internal := []string{"version", "console", "stderr", "worker", "refuse", "single", "explain", "certificate", "record", "l"} // -l is in.rshd's
 	var theirs []string
 	for _, m := range regexp.MustCompile(`f\.\w+Var\(&o\.\w+, "([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
 		if !slices.Contains(internal, m[1]) {

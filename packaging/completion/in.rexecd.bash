@@ -4,6 +4,6 @@ _in_rexecd() {
 	case $prev in
 	-config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	esac
-	mapfile -t COMPREPLY < <(compgen -W '-config -m -n -S -version' -- "$cur")
+	mapfile -t COMPREPLY < <(compgen -W '-config -m -n -S -tls -version' -- "$cur")
 }
 complete -F _in_rexecd in.rexecd

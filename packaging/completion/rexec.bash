@@ -19,7 +19,7 @@ _rexec() {
 		case $word in
 		--*)
 			case $word in
-			--user | --password | --password-file | --port | --quirk | --stderr | --stderr-from | --stderr-port | --connect-timeout | --timeout) value=$word ;;
+			--user | --password | --password-file | --port | --quirk | --stderr | --stderr-from | --stderr-port | --connect-timeout | --timeout | --tls-ca | --tls-cert | --tls-key | --tls-name) value=$word ;;
 			esac
 			;;
 		-*[lpPqtT]) value=-${word: -1} ;;
@@ -50,7 +50,7 @@ _rexec() {
 		mapfile -t COMPREPLY < <(compgen -W 'no-status late-stderr status-on-primary status-on-stderr bsd-signals' -- "$cur")
 		return
 		;;
-	--password-file)
+	--password-file | --tls-ca | --tls-cert | --tls-key)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -64,7 +64,7 @@ _rexec() {
 		mapfile -t COMPREPLY < <(compgen -W '-4 -6 -a -B -b -c -d -h -i -l -N -n -P -p -q -s -T -t -V
 			--batch --connect-timeout --help --ipv4 --ipv6 --keep-input-open --no-input --no-signals --no-stderr
 			--null-input --password --password-file --port --prompt --quirk --rsh-signals --status --stderr
-			--stderr-from --stderr-port --timeout --trace --user --version' -- "$cur")
+			--stderr-from --stderr-port --timeout --tls --tls-ca --tls-cert --tls-key --tls-name --trace --user --version' -- "$cur")
 	elif [[ -z $host ]]; then
 		# Not compgen -W: it expands its words, and with them commands in other people's host names.
 		while IFS= read -r word; do

@@ -66,9 +66,12 @@ type Event struct {
 	Client  string // the user at the peer's, as the peer says; rsh alone has it
 	Trusted bool   // not by a password, but because the account trusts Client and Peer
 	Peer    netip.AddrPort
+	Proxy   netip.Addr // that the peer came through, if any
 	Reason  error
 	Command string // only where the administrator wants it logged; see bounds
 	Rule    string // the name of the rule that allowed the session
+	// Certificate is the name in the client's certificate, if it has shown one.
+	Certificate string
 
 	Exit     int            // exit status of the command; -1 while it is running
 	Signal   syscall.Signal // or what killed it
@@ -101,6 +104,9 @@ func (e *Event) Message() string {
 	switch e.Kind {
 	case Accepted:
 		s := "Accepted " + e.method() + " for " + user + from
+		if e.Certificate != "" {
+			s += ": certificate " + strconv.Quote(e.Certificate)
+		}
 		if e.Rule != "" {
 			s += ": rule " + strconv.Quote(e.Rule)
 		}

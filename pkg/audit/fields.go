@@ -28,11 +28,17 @@ func (e *Event) fields() []field {
 	if e.Peer.IsValid() {
 		f = append(f, field{"REXEC_PEER", e.Peer.Addr().String()}, field{"REXEC_PEER_PORT", strconv.Itoa(int(e.Peer.Port()))})
 	}
+	if e.Proxy.IsValid() {
+		f = append(f, field{"REXEC_PROXY", e.Proxy.String()})
+	}
 	if e.Reason != nil {
 		f = append(f, field{"REXEC_REASON", e.Reason.Error()})
 	}
 	if e.Rule != "" {
 		f = append(f, field{"REXEC_RULE", e.Rule})
+	}
+	if e.Certificate != "" {
+		f = append(f, field{"REXEC_CERTIFICATE", e.Certificate})
 	}
 	if e.Command != "" {
 		f = append(f, field{"REXEC_COMMAND", e.Command})

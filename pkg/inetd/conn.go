@@ -19,15 +19,20 @@ import (
 
 // A Conn is one TCP connection in blocking mode.
 type Conn struct {
-	// Peer and Local are the two ends, IPv4-mapped addresses as IPv4.
+	// Peer and Local are the two ends, IPv4-mapped addresses as IPv4. Behind a proxy
+	// they are those of the client's connection.
 	Peer, Local netip.AddrPort
+	// Proxy is who made the connection for the peer, if anybody.
+	Proxy netip.Addr
 	// Deadline ends every Peek and Read with os.ErrDeadlineExceeded; the zero
 	// time never does.
 	Deadline time.Time
 	// OwnHost has DialBack connect to this host's own addresses like to any other.
 	OwnHost bool
 
-	fd int // above 2 and close-on-exec; -1 once closed
+	fd       int           // above 2 and close-on-exec; -1 once closed
+	socket   ends          // fd's own, where Peer and Local are not
+	from, to unix.Sockaddr // of the connection itself, where fd is not that
 }
 
 // Fd is the descriptor, for poll(2) and for the command that inherits it; -1

@@ -15,7 +15,8 @@ var errBadPort = errors.New("port out of range")
 
 // DialBack connects to a port of the peer's own address, from the local address
 // of this connection (rexecd(8), step 3): a client behind a firewall, or one
-// that checks where its stderr connection comes from, expects no other.
+// that checks where its stderr connection comes from, expects no other. To a
+// proxy's client it comes from whichever address the way there has.
 func (c *Conn) DialBack(port int, timeout time.Duration) (*Conn, error) {
 	return c.dial(port, []int{0}, time.Now().Add(timeout))
 }
@@ -25,16 +26,10 @@ func (c *Conn) dial(port int, own []int, until time.Time) (*Conn, error) {
 	if port < 1 || port > 65535 {
 		return nil, fmt.Errorf("dial port %d: %w", port, errBadPort)
 	}
-	// The kernel's own addresses, so that an IPv6 scope and a mapped address stay as they are.
-	from, err := unix.Getsockname(c.fd)
+	from, to, err := c.stderrEnds(port)
 	if err != nil {
-		return nil, os.NewSyscallError("getsockname", err)
+		return nil, err
 	}
-	to, err := unix.Getpeername(c.fd)
-	if err != nil {
-		return nil, os.NewSyscallError("getpeername", err)
-	}
-	withPort(to, port)
 	if err := c.checkOwnHost(to, port, until); err != nil {
 		return nil, os.NewSyscallError("connect", err)
 	}

@@ -26,7 +26,8 @@ func (c *Conn) Ended() bool {
 		return false
 	}
 	var st unix.Stat_t
-	m := diagMessage(c.Local, c.Peer)
+	socket := c.ends()
+	m := diagMessage(socket.local, socket.peer)
 	// The command can dissolve a connection, and another may then have its addresses.
 	if m == nil || unix.Fstat(c.fd, &st) != nil ||
 		uint64(binary.NativeEndian.Uint32(m[diagMsgInode:])) != uint64(st.Ino) {

@@ -65,12 +65,16 @@ func ownPorts() (ports []int) {
 // answers from any new connection, and callers from a listening socket; no
 // unprivileged process, nor root, can take it off (SO_LOCK_FILTER).
 func (c *Conn) stay() error {
-	program := onlyFrom(c.Peer)
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	if err := unix.SetsockoptSockFprog(c.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &filter); err != nil {
+	if err := attach(c.fd, onlyFrom(c.Peer)); err != nil {
 		return os.NewSyscallError("setsockopt SO_ATTACH_FILTER", err)
 	}
 	return os.NewSyscallError("setsockopt SO_LOCK_FILTER", unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_LOCK_FILTER, 1))
+}
+
+// attach has a socket take the packets that a filter passes.
+func attach(fd int, program []unix.SockFilter) error {
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &filter)
 }
 
 // onlyFrom is a socket filter (BPF, as in the kernel's networking/filter.rst) that

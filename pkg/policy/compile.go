@@ -13,8 +13,10 @@ import (
 type compiled struct {
 	users    []pattern
 	from, to []network
-	command  *regex.Program
-	run      []string // its words
+
+	certificates []pattern
+	command      *regex.Program
+	run          []string // its words
 }
 
 // Compile makes rules ready for Decide, in place. Its error is an *Error.
@@ -55,6 +57,13 @@ func (r *Rule) compile() (key, reason string) {
 				`: must be names with * and ?, or @group, each with ! to exclude it, and no space around it`
 		}
 		r.compiled.users = append(r.compiled.users, p)
+	}
+	for _, text := range r.Certificate {
+		p, ok := newPattern(text)
+		if !ok || p.group {
+			return "certificate", "has " + strconv.QuoteToASCII(text) + `: must be names with * and ?, each with ! to exclude it`
+		}
+		r.compiled.certificates = append(r.compiled.certificates, p)
 	}
 	if key, reason = r.compileNetworks(); reason != "" {
 		return key, reason

@@ -19,6 +19,8 @@ func (r *Rule) mismatch(q *Request) Criterion {
 		return From
 	case len(c.to) > 0 && !matchAddr(c.to, q.To):
 		return To
+	case len(c.certificates) > 0 && !matchCertificate(c.certificates, q.Certificate):
+		return Certificate
 	case c.command != nil && !c.command.Match(q.Command):
 		return Command
 	}
@@ -56,6 +58,11 @@ func matchUser(list []pattern, q *Request) bool {
 		}
 	}
 	return in || !includes
+}
+
+// matchCertificate does the same for the name in a certificate. None is in no list.
+func matchCertificate(list []pattern, name string) bool {
+	return name != "" && matchUser(list, &Request{User: name})
 }
 
 // glob reports whether a name matches a pattern, in which * is any characters and

@@ -20,7 +20,9 @@ type Rule struct {
 	User    []string // account names with * and ?, @group; ! excludes
 	From    []string // the peer's addresses and networks; ! excludes
 	To      []string // those that it called
-	Command *string  // RE2, anchored at both ends, on bytes
+	// Certificate are names in clients' certificates with * and ?; ! excludes.
+	Certificate []string
+	Command     *string // RE2, anchored at both ends, on bytes
 
 	Deny bool // what matches gets no session
 	Session
@@ -51,7 +53,9 @@ type Request struct {
 	User     string   // the account's own name
 	Groups   []string // of the user, at least those that Rules.Groups names
 	From, To netip.Addr
-	Command  string // any bytes
+	// Certificate is the name in the client's; empty: it has shown none.
+	Certificate string
+	Command     string // any bytes
 }
 
 // A Criterion is what a rule looks at.
@@ -64,11 +68,12 @@ const (
 	User
 	From
 	To
+	Certificate
 	Command
 )
 
 func (c Criterion) String() string {
-	return [...]string{"", "service", "user", "from", "to", "command"}[c]
+	return [...]string{"", "service", "user", "from", "to", "certificate", "command"}[c]
 }
 
 // A Decision is what the rules make of a request.

@@ -28,7 +28,7 @@ func compileAll(t testing.TB, list ...Rule) Rules {
 func alice(command string) *Request {
 	return &Request{
 		Service: "rexec", User: "alice", Groups: []string{"staff"},
-		From: netip.MustParseAddr("192.0.2.7"), To: netip.MustParseAddr("192.0.2.10"), Command: command,
+		From: netip.MustParseAddr("192.0.2.7"), To: netip.MustParseAddr("192.0.2.10"), Command: command, Certificate: "ops-1",
 	}
 }
 
@@ -104,6 +104,10 @@ func TestEachCriterionMatches(t *testing.T) {
 		{Rule{From: []string{"2001:db8::/32"}}, false},
 		{Rule{To: []string{"192.0.2.10"}}, true},
 		{Rule{To: []string{"192.0.2.7"}}, false},
+		{Rule{Certificate: []string{"ops-?"}}, true},
+		{Rule{Certificate: []string{"!dev-*"}}, true},
+		{Rule{Certificate: []string{"*", "!ops-1"}}, false},
+		{Rule{Certificate: []string{"ops"}}, false},
 		{Rule{User: []string{"alice"}, From: []string{"192.0.2.8"}}, false},
 		{Rule{Deny: true, Command: text("ec.*")}, true},
 		{Rule{Deny: true, Command: text("cho")}, false},

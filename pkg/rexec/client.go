@@ -4,6 +4,7 @@ package rexec
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -50,6 +51,10 @@ type Client struct {
 	// StderrTimeout is how long to wait for the stderr connection. 0:
 	// DefaultStderrTimeout. With StderrAuto never more than half of Timeout.
 	StderrTimeout time.Duration
+
+	// TLS, if set, is used on both connections, of which the client is the TLS client.
+	// ServerName and NextProtos are filled in where they are empty.
+	TLS *tls.Config
 
 	// Quirks of this server.
 	Quirks Quirks

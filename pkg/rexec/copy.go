@@ -76,7 +76,7 @@ func (s *Session) copyStream(dst io.Writer, src *stream, doing string) streamEnd
 	case err == io.EOF:
 	case errors.Is(err, net.ErrClosed):
 		end.cut = true
-	case errors.Is(err, errReset) && s.sent.Load() > 0:
+	case errors.Is(err, errReset) && s.sent.Load() > 0 && s.client.TLS == nil:
 		// The command ended without reading all its input: closing a
 		// connection with unread bytes resets it.
 		s.client.trace("%s: %v: input was left unread", doing, err)

@@ -106,9 +106,12 @@ func Cause(err error) string {
 	var name *net.DNSError
 	var tried triedAddresses
 	var dial *DialError
+	var handshake *TLSError
 	switch {
 	case errors.As(err, &dial):
 		return Cause(dial.Err)
+	case errors.As(err, &handshake):
+		return handshake.Error()
 	case errors.As(err, &tried):
 		return tried.Error()
 	case errors.As(err, &name):

@@ -95,6 +95,9 @@ func (s *Session) start(ctx context.Context, wantStderr bool) error {
 	if err != nil {
 		return err
 	}
+	if primary, err = s.client.secure(ctx, primary); err != nil {
+		return &DialError{Addr: s.client.Host, Port: s.client.port(), Err: err}
+	}
 	s.closeOnce, s.stderr = sync.Once{}, nil
 	s.stdout = newStream(primary)
 	unwatch := context.AfterFunc(ctx, func() { // ends a write that is stuck
@@ -161,6 +164,11 @@ func (s *Session) converse(ctx context.Context, wantStderr bool, request []byte)
 	if came.conn == nil {
 		return s.answeredBeforeStderr(came, listener.Addr().String())
 	}
+	secured, err := s.client.secure(ctx, came.conn)
+	if err != nil {
+		return &DialError{Addr: listener.Addr().String(), Stderr: true, Err: err}
+	}
+	came.conn = secured
 	s.stderr = newStream(came.conn)
 	defer context.AfterFunc(ctx, func() { came.conn.Close() })() // ends a refusal there that never does
 	if came.answer.some() {

@@ -96,6 +96,9 @@ func (s *Session) onPrimary(first, early opening) error {
 		s.client.trace("status byte 0: the command runs")
 		return nil
 	}
+	if s.client.TLS != nil && !first.some() && first.err != io.EOF {
+		return &ProtocolError{"read status byte", first.err} // an alert, for example: no end in order
+	}
 	if stderr := s.stderr.opening(); stderr != nil {
 		select {
 		case early = <-stderr:

@@ -20,7 +20,8 @@ type attempt struct {
 	log       *audit.Log
 	penalties *penalty.Table // nil: nobody is penalised
 	peer      netip.AddrPort
-	session   string // a random name of this connection, in each of its records
+	proxy     netip.Addr // that the peer came through, if any
+	session   string     // a random name of this connection, in each of its records
 
 	began time.Time
 	asked time.Time // when the request was complete; zero before
@@ -34,15 +35,22 @@ type attempt struct {
 	trusted       bool   // rsh's: asks to be let in because of who that is
 	authenticated bool
 	command       string // empty unless it is to be logged
+	certificate   string // the name in the client's
 	rule          string // that allowed the session; empty without rules
 }
 
 // newAttempt begins the record of a connection.
 func (s *Server) newAttempt(conn *inetd.Conn) *attempt {
-	a := &attempt{log: s.Log, peer: conn.Peer, session: sessionID(), began: time.Now()}
-	a.traced = within(s.Config.Trace, conn.Peer.Addr())
+	a := &attempt{log: s.Log, session: sessionID(), began: time.Now()}
+	a.comesFrom(conn, s.Config.Trace)
 	a.step("connection to %v", conn.Local)
 	return a
+}
+
+// comesFrom notes whose connection it is.
+func (a *attempt) comesFrom(conn *inetd.Conn, trace []netip.Prefix) {
+	a.peer, a.proxy = conn.Peer, conn.Proxy
+	a.traced = within(trace, conn.Peer.Addr())
 }
 
 // step notes a step of the protocol for the log, where the peer is one that is to be
@@ -71,13 +79,16 @@ func (a *attempt) identified(id *identity) {
 
 // write writes a record with what is known.
 func (a *attempt) write(e audit.Event) {
+	if e.Kind == unrecorded {
+		return
+	}
 	e.Session, e.Peer, e.User, e.Account, e.Invalid = a.session, a.peer, a.claimed, a.account, a.invalid
-	e.Guest, e.Client, e.Trusted = a.guest, a.client, a.trusted
+	e.Guest, e.Client, e.Trusted, e.Proxy = a.guest, a.client, a.trusted, a.proxy
 	if a.authenticated {
 		// Not before: 130 kB of the log are not a stranger's for the asking.
 		e.Command = a.command
 	}
-	e.Rule = a.rule
+	e.Rule, e.Certificate = a.rule, a.certificate
 	a.log.Write(e)
 }
 

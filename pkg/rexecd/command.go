@@ -13,13 +13,15 @@ import (
 	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/passwd"
+	"rexecd/pkg/relay"
 	"rexecd/pkg/session"
 )
 
 // connections are those of one client.
 type connections struct {
 	primary *inetd.Conn
-	stderr  *inetd.Conn // nil if the client asked for none
+	stderr  *inetd.Conn  // nil if the client asked for none
+	relay   *relay.Relay // of TLS; nil without
 }
 
 // forErrors carries the command's stderr.
@@ -36,6 +38,7 @@ func (c *connections) close() {
 	if c.stderr != nil {
 		c.stderr.Close()
 	}
+	c.relay.Close()
 }
 
 // start starts the user's shell, or what the rule demands, on the connections
@@ -101,6 +104,7 @@ func (s *Server) attend(p *session.Process, r *ruling, user *userSession, c *con
 			a.write(audit.Event{Kind: audit.InternalError, Reason: err})
 		}
 	}
+	c.relay.Release(r.onDisconnect == Hangup)
 	watch := session.Attention{
 		Stop: user.stop, Primary: c.primary.Fd(), HangUp: r.onDisconnect == Hangup, Limit: r.TimeLimit,
 	}

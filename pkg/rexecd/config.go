@@ -27,6 +27,8 @@ type Config struct {
 	LoginShell          bool
 
 	Stderr       Stderr
+	Proxy        Proxy
+	TLS          TLS
 	KeepAlive    KeepAlive
 	OnDisconnect OnDisconnect
 	OnExit       OnExit
@@ -49,6 +51,12 @@ type Stderr struct {
 	// client's own process must be listening there: a relay on this host
 	// (stunnel, ssh -L) would otherwise let strangers scan its ports.
 	OwnHost bool
+}
+
+// Proxy determines who is behind a connection.
+type Proxy struct {
+	From     []netip.Prefix // proxies: their connections begin with a PROXY header
+	noStderr bool           // none is made to their clients
 }
 
 // KeepAlive is TCP's on both connections. Idle is the silence after which the
@@ -96,6 +104,11 @@ func NewConfig(set *settings.Server) Config {
 		passwordAccounts: set.Guest.PermitPasswordAccounts,
 	}
 	c.Trace = set.Trace
+	c.TLS = TLS{
+		Certificate: set.TLS.Certificate, Key: set.TLS.Key, ClientCA: set.TLS.ClientCA,
+		Minimum: string(set.TLS.Minimum),
+	}
+	c.Proxy = Proxy{From: set.Proxy.From, noStderr: set.Proxy.Stderr == settings.ProxyStderrNo}
 	c.Exit = Exit{Program: set.Exit, User: set.ExitUser}
 	if set.OnDisconnect == settings.Hangup {
 		c.OnDisconnect = Hangup

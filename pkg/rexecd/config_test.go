@@ -24,6 +24,8 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		Grace: time.Hour, RefusalDelay: time.Second, PermitRoot: true, PermitEmptyPassword: true,
 		LogCommand: true, LoginShell: true,
 		Stderr:       settings.Stderr{Allow: true, MinPort: 7, OwnHost: true},
+		TLS:          settings.TLS{Certificate: "/c", Key: "/k", ClientCA: "/a", Minimum: settings.TLS13},
+		Proxy:        settings.Proxy{From: one, Stderr: settings.ProxyStderrNo},
 		KeepAlive:    settings.KeepAlive{Enabled: true, Idle: time.Minute},
 		OnDisconnect: settings.Hangup, CloseOnExit: true, KeepCapabilities: 1 << 21,
 		FoldUser: true, DomainUser: "%u@d", Sessions: 8, SessionsPerUser: 9, Exit: "/e", ExitUser: "x", Trace: two,
@@ -42,7 +44,8 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		Stderr: Stderr{Allow: true, MinPort: 7, OwnHost: true}, KeepAlive: KeepAlive{On: true, Idle: time.Minute},
 		OnDisconnect: Hangup, OnExit: Shutdown, KeepCapabilities: &keep, Penalties: table,
 		names: names{fold: true, domain: "%u@d"}, sessions: sessions{dir: places.Dir, most: 8, perUser: 9},
-		Exit: Exit{Program: "/e", User: "x"}, Trace: two,
+		Exit: Exit{Program: "/e", User: "x"}, Trace: two, Proxy: Proxy{From: one, noStderr: true},
+		TLS:    TLS{Certificate: "/c", Key: "/k", ClientCA: "/a", Minimum: "1.3"},
 		guests: guests{name: "g", accounts: []string{"a"}, from: one, passwordAccounts: true},
 	}
 	if got := NewConfig(set); !reflect.DeepEqual(got, want) {
@@ -53,7 +56,7 @@ func TestEverySettingReachesTheServer(t *testing.T) {
 		t.Errorf("rsh's: got %+v; want %+v", got, want)
 	}
 	// Nothing is left out above, so that a new setting cannot be forgotten here.
-	for _, table := range []any{*set, set.Penalties, set.Guest, set.Stderr, set.KeepAlive} {
+	for _, table := range []any{*set, set.Penalties, set.Guest, set.Stderr, set.Proxy, set.TLS, set.KeepAlive} {
 		v := reflect.ValueOf(table)
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {

@@ -33,6 +33,7 @@ func (s *Server) decide(
 	err := grace.during("the rules", func() error { // the group database, and patterns over a long command
 		q, err := s.question(command, account, conn.Peer.Addr(), conn.Local.Addr())
 		if err == nil {
+			q.Certificate = a.certificate
 			r = s.rule(q, account)
 		}
 		return err

@@ -136,7 +136,7 @@ func TestTheServerAndItsExplanationAgree(t *testing.T) {
 		command := commands[r.IntN(len(commands))]
 		groups := []string{map[string]string{"root": "root", "daemon": "daemon", "nobody": "nogroup"}[account.Name]}
 
-		text, ok, err := s.Explain(account.Name, conn.Peer.Addr(), conn.Local.Addr(), command)
+		text, ok, err := s.Explain(account.Name, conn.Peer.Addr(), conn.Local.Addr(), "", command)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,9 @@ import (
 // Explain returns what the rules would make of a request after its login, rule by
 // rule, and what would be executed. It asks what a connection's server asks, and
 // opens no PAM session: what PAM adds to the environment is not in it.
-func (s *Server) Explain(user string, from, to netip.Addr, command string) (text string, allowed bool, err error) {
+func (s *Server) Explain(
+	user string, from, to netip.Addr, certificate, command string,
+) (text string, allowed bool, err error) {
 	var e explanation
 	account, guest, err := e.login(s, user, from.Unmap())
 	if err != nil || account == nil {
@@ -23,6 +25,7 @@ func (s *Server) Explain(user string, from, to netip.Addr, command string) (text
 	if err != nil {
 		return e.String(), false, err
 	}
+	q.Certificate = certificate
 	r := s.rule(q, account)
 	r.NoInput = r.NoInput || guest
 	barred := account.UID == 0 && !s.Config.PermitRoot
@@ -66,6 +69,11 @@ func mismatch(rule *policy.Rule, c policy.Criterion, q *policy.Request) string {
 			return "to is not given"
 		}
 		return fmt.Sprintf("to %v is not in %q", q.To, rule.To)
+	case policy.Certificate:
+		if q.Certificate == "" {
+			return fmt.Sprintf("there is no certificate; its name must be in %q", rule.Certificate)
+		}
+		return fmt.Sprintf("certificate %q is not in %q", q.Certificate, rule.Certificate)
 	}
 	return fmt.Sprintf("command does not match %q", *rule.Command)
 }

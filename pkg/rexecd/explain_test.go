@@ -29,7 +29,7 @@ func TestTheServerAndItsExplanationAgreeOnWhoSomebodyIs(t *testing.T) {
 			}
 		}
 		user, peer := pick("guest", "GUEST", "Guest", "daemon", "DAEMON", "Y", "y", "nobody"), netip.MustParseAddr(pick(peers...))
-		text, allowed, err := s.Explain(user, peer, netip.Addr{}, "id")
+		text, allowed, err := s.Explain(user, peer, netip.Addr{}, "", "id")
 
 		kind := "somebody"
 		grace := &deadline{at: time.Now().Add(time.Hour)}
@@ -74,7 +74,7 @@ func TestTheExplanationAllowsRootOnlyWhereTheServerDoes(t *testing.T) {
 	for _, permit := range []bool{false, true} {
 		s := &Server{Config: DefaultConfig()}
 		s.Config.PermitRoot = permit
-		text, allowed, err := s.Explain("root", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id")
+		text, allowed, err := s.Explain("root", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "", "id")
 		if err != nil || allowed != permit || strings.HasPrefix(text, "login: refused, as root is not permitted") == permit {
 			t.Errorf("permit_root = %v: %v, %v\n%s", permit, allowed, err, text)
 		}

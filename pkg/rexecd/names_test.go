@@ -54,11 +54,11 @@ func TestANameIsFoundInItsOtherForm(t *testing.T) {
 // What the server would look up, its explanation does.
 func TestAnExplanationKnowsTheOtherNames(t *testing.T) {
 	s := &Server{Config: DefaultConfig()}
-	if _, _, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id"); !errors.Is(err, passwd.ErrUnknown) {
+	if _, _, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "", "id"); !errors.Is(err, passwd.ErrUnknown) {
 		t.Fatalf("without fold_user: %v", err)
 	}
 	s.Config.names.fold = true
-	text, allowed, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "id")
+	text, allowed, err := s.Explain("DAEMON", netip.MustParseAddr("192.0.2.7"), netip.Addr{}, "", "id")
 	if err != nil || !allowed || !strings.Contains(text, `user: "daemon"`) {
 		t.Errorf("%v, %v: %s", err, allowed, text)
 	}

@@ -18,6 +18,7 @@ type texts struct {
 	tryAgain, tooManyFailed, tooManyOpen                  string
 	portNotPermitted, stderrNotPermitted, stderrUnreached string
 	noHome, permissionDenied, noCommand                   string
+	proxyExpected, proxyStderr, noHandshake               string
 }
 
 // Scanners take a line without "incorrect", "failed", "denied", "invalid" or
@@ -35,6 +36,9 @@ var diagnostics = texts{
 	noHome:             "No remote directory.",
 	permissionDenied:   "Permission denied.",
 	noCommand:          "Permission denied: no command was sent, and rlogin is not served here.",
+	proxyExpected:      "a PROXY header is expected from this address",
+	proxyStderr:        "stderr connections are not made through the proxy: use one connection (rexec -a)",
+	noHandshake:        "TLS handshake failed",
 }
 
 // A refusal is why there is no command: the public line, which tells a peer no
@@ -53,6 +57,9 @@ func (r *refusal) Unwrap() error { return r.reason }
 
 // noOffence costs nothing.
 const noOffence = ^penalty.Kind(0)
+
+// unrecorded is no decision about anybody.
+const unrecorded = audit.Kind(-1)
 
 // badLogin: nobody was authenticated.
 func badLogin(reason error) error {
@@ -108,6 +115,17 @@ func byOptions() error {
 // cannot be had. Its firewall, or the setting stderr.
 func withoutStderr(public string, reason error) error {
 	return &refusal{public, reason, audit.ProtocolError, penalty.NoAuth, false}
+}
+
+// healthCheck: a proxy looked whether this server accepts connections.
+func healthCheck() error {
+	return &refusal{"", errors.New("a proxy's health check"), unrecorded, noOffence, false}
+}
+
+// badProxy: what a proxy's connection begins with is no PROXY header. The proxy is
+// not charged: that would be everybody behind it.
+func badProxy(public string, reason error) error {
+	return &refusal{public, reason, audit.ProtocolError, noOffence, false}
 }
 
 // tooLate: the grace time was over first.

@@ -193,7 +193,7 @@ func TestChargeAndAnswerDoNotFollowPAMsTime(t *testing.T) {
 
 // reword changes every public text.
 func reword(d *texts) {
-	*d = texts{"a", "b", "c", "d", "e", "f", "g %d", "h", "i %d %s", "j", "k", "l"}
+	*d = texts{"a", "b", "c", "d", "e", "f", "g %d", "h", "i %d %s", "j", "k", "l", "m", "n", "o"}
 }
 
 // A diagnostic may be reworded: what follows from a refusal hangs on nothing that

@@ -33,15 +33,19 @@ func (a *attempt) report(kind audit.Kind, reason error, offence penalty.Kind) re
 // pid is this process's, asked once.
 var pid = os.Getpid()
 
-const reportFields = 16
+const reportFields = 18
 
 // encode joins the fields by NULs. Those that come from the peer or from accounts
 // have none; the reason, which may, is last.
 func (r *report) encode() []byte {
-	a := &r.attempt
+	a, proxy := &r.attempt, ""
+	if a.proxy.IsValid() {
+		proxy = a.proxy.String()
+	}
 	return []byte(strings.Join([]string{
 		a.session, a.peer.String(), a.claimed, a.account, strconv.FormatBool(a.invalid), strconv.FormatBool(a.guest),
 		strconv.FormatBool(a.authenticated), a.command, a.rule, a.client, strconv.FormatBool(a.trusted),
+		proxy, a.certificate,
 		strconv.Itoa(r.pid), strconv.Itoa(int(r.kind)), strconv.Itoa(int(r.offence)), strconv.Itoa(r.status), r.reason,
 	}, "\x00"))
 }
@@ -61,10 +65,15 @@ func decodeReport(text []byte) (r report, err error) {
 	}
 	flag := func(s string) bool { return s == "true" }
 	a := attempt{session: f[0], claimed: f[2], account: f[3], invalid: flag(f[4]), guest: flag(f[5]),
-		authenticated: flag(f[6]), command: f[7], rule: f[8], client: f[9], trusted: flag(f[10])}
+		authenticated: flag(f[6]), command: f[7], rule: f[8], client: f[9], trusted: flag(f[10]), certificate: f[12]}
 	var e error
 	a.peer, e = netip.ParseAddrPort(f[1])
-	r = report{attempt: a, pid: number(f[11], 1<<30), kind: audit.Kind(number(f[12], int(audit.Trace))),
-		offence: penalty.Kind(number(f[13], int(noOffence))), status: number(f[14], 255), reason: f[15]}
+	if f[11] != "" {
+		var bad error
+		a.proxy, bad = netip.ParseAddr(f[11])
+		e = errors.Join(e, bad)
+	}
+	r = report{attempt: a, pid: number(f[13], 1<<30), kind: audit.Kind(number(f[14], int(audit.Trace))),
+		offence: penalty.Kind(number(f[15], int(noOffence))), status: number(f[16], 255), reason: f[17]}
 	return r, errors.Join(err, e)
 }

@@ -26,9 +26,8 @@ func (s *Server) serveRsh(c *connections, tx *login.Login, a *attempt, grace *de
 
 // tryRsh differs from serve in its second to fourth steps, and in whom it believes.
 func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
-	s.keepAlive(c.primary)
-	if c.primary.IPOptions() { // 1: the address may be anybody's
-		return byOptions()
+	if err := s.unwrapRsh(c.primary, a); err != nil { // 1: whose connection it is
+		return err
 	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirstRsh(c, err)
@@ -83,6 +82,15 @@ func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *dead
 	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
 	s.attend(command, ruling, user, c, a)      // 9
 	return nil
+}
+
+// unwrapRsh takes a proxy's header off.
+func (s *Server) unwrapRsh(conn *inetd.Conn, a *attempt) error {
+	s.keepAlive(conn)
+	if conn.IPOptions() { // the address may be anybody's
+		return byOptions()
+	}
+	return s.readProxy(conn, a)
 }
 
 // readRshPort reads the port of the client's stderr connection; 0: none.
@@ -140,7 +148,14 @@ func (s *Server) dialFirstRsh(c *connections, refusal error) error {
 func (s *Server) DeclineRsh(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	s.refuse(c, s.newAttempt(conn), nil, s.dialFirstRsh(c, refusal))
+	a := s.newAttempt(conn)
+	conn.Deadline = time.Now().Add(declinePatience)
+	if err := s.unwrapRsh(conn, a); err != nil {
+		refusal = err
+	} else {
+		refusal = s.dialFirstRsh(c, refusal)
+	}
+	s.refuse(c, a, nil, refusal)
 }
 
 // readRshRequest reads who asks for what.

@@ -63,7 +63,9 @@ func (s *Server) follow(recipe recipe, conn *inetd.Conn, tx *login.Login) {
 
 // serve is the protocol section of in.rexecd(8). An error is a refusal.
 func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadline) error {
-	s.keepAlive(c.primary)
+	if err := s.unwrap(c, a); err != nil { // 1: whose connection it is
+		return err
+	}
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
@@ -71,8 +73,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
-	c.stderr, err = s.dialBack(c.primary, port, min(dialPatience, grace.left())) // 3: clients wait for it
-	if err != nil {
+	if err := s.connectStderr(c, port, min(dialPatience, grace.left())); err != nil { // 3: clients wait for it
 		return err
 	}
 	if tx == nil && s.Config.Single == nil { // of 5: PAM loads its modules while the request is on its way
@@ -119,6 +120,15 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	return nil
 }
 
+// unwrap takes off what may be around rexec's own protocol: a proxy's header, and TLS.
+func (s *Server) unwrap(c *connections, a *attempt) error {
+	s.keepAlive(c.primary)
+	if err := s.readProxy(c.primary, a); err != nil {
+		return err
+	}
+	return s.startTLS(c, a)
+}
+
 // readPort reads the port of the client's stderr connection; 0: none.
 func (s *Server) readPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
 	port, err := wire.ReadPort(conn)
@@ -154,9 +164,13 @@ func (s *Server) dialBackBy(
 ) (*inetd.Conn, error) {
 	conn.OwnHost = s.Config.Stderr.OwnHost
 	stderr, err := dial(port, patience)
-	if !s.Config.Stderr.Allow {
+	switch {
+	case !s.Config.Stderr.Allow:
 		stderr.Close()
 		return nil, withoutStderr(diagnostics.stderrNotPermitted, fmt.Errorf("stderr port %d asked for; the setting stderr is no", port))
+	case s.Config.Proxy.noStderr && conn.Proxy.IsValid():
+		stderr.Close()
+		return nil, withoutStderr(diagnostics.proxyStderr, fmt.Errorf("stderr port %d asked for; the setting proxy_stderr is no", port))
 	}
 	if err != nil {
 		return nil, withoutStderr(fmt.Sprintf(diagnostics.stderrUnreached, port, cause(err)),
@@ -179,7 +193,7 @@ const (
 func (s *Server) dialFirst(c *connections, refusal error) error {
 	c.primary.Deadline = time.Now().Add(declinePatience)
 	if port, err := wire.ReadPort(c.primary); err == nil && port >= s.Config.Stderr.MinPort {
-		c.stderr, _ = s.dialBack(c.primary, port, declineDialTimeout)
+		_ = s.connectStderr(c, port, declineDialTimeout)
 	}
 	return refusal
 }
@@ -189,7 +203,14 @@ func (s *Server) dialFirst(c *connections, refusal error) error {
 func (s *Server) Decline(conn *inetd.Conn, refusal error) {
 	c := &connections{primary: conn}
 	defer c.close()
-	s.refuse(c, s.newAttempt(conn), nil, s.dialFirst(c, refusal))
+	a := s.newAttempt(conn)
+	conn.Deadline = time.Now().Add(declinePatience)
+	if err := s.unwrap(c, a); err != nil {
+		refusal = err
+	} else {
+		refusal = s.dialFirst(c, refusal)
+	}
+	s.refuse(c, a, nil, refusal)
 }
 
 // readRequest reads who asks for what.

@@ -49,6 +49,8 @@ func (s *Server) untrusted(id *identity, req *wire.RshRequest, stderrPort int, a
 		return errors.New("root is never let in without a password")
 	case !validName(req.Client):
 		return errors.New("no user can have the client's name")
+	case a.proxy.IsValid(): // whose word the port is, and nobody's who must be root
+		return errors.New("the client is behind a proxy: there are no host-based logins")
 	case !inetd.Reserved(int(a.peer.Port())):
 		return fmt.Errorf("the client's port, %d, is not reserved", a.peer.Port())
 	case stderrPort != 0 && !inetd.Reserved(stderrPort):

@@ -31,6 +31,25 @@ type Client struct {
 type host struct {
 	Name       string // in lower case
 	StderrFrom []netip.Prefix
+	TLS        HostTLS
+}
+
+// HostTLS is how a host is spoken to with TLS. What is empty was not given.
+type HostTLS struct {
+	Use       bool
+	CA        string // files in PEM
+	Cert, Key string
+	Name      string // in the server's certificate
+}
+
+// TLSOf returns the setting for a host, named as on the command line.
+func (c *Client) TLSOf(host string) HostTLS {
+	for _, h := range c.hosts {
+		if h.Name == strings.ToLower(host) {
+			return h.TLS
+		}
+	}
+	return HostTLS{}
 }
 
 // StderrFromOf returns the setting for a host, named as on the command line.
@@ -51,7 +70,15 @@ func (c *Client) host(name string) table {
 		i = len(c.hosts)
 		c.hosts = append(c.hosts, &host{Name: name})
 	}
-	return table{{name: "stderr_from", value: fromValue{&c.hosts[i].StderrFrom}}}
+	h := c.hosts[i]
+	return table{
+		{name: "stderr_from", value: fromValue{&h.StderrFrom}},
+		{name: "tls", value: boolValue{&h.TLS.Use}},
+		{name: "tls_ca", value: pathValue{&h.TLS.CA, false}},
+		{name: "tls_cert", value: pathValue{&h.TLS.Cert, false}},
+		{name: "tls_key", value: pathValue{&h.TLS.Key, false}},
+		{name: "tls_name", value: stringValue{&h.TLS.Name, "a name"}},
+	}
 }
 
 // StderrMode is whether the client asks for a connection for standard error.

@@ -28,7 +28,10 @@ func TestEverySettingOfTheClientIsApplied(t *testing.T) {
 		"stderr_from = \"any\"":                     func(c *Client) { c.StderrFrom = from("0.0.0.0/0", "::/0") },
 		"stderr_from = \"192.0.2.7,2001:db8::/32\"": func(c *Client) { c.StderrFrom = from("192.0.2.7/32", "2001:db8::/32") },
 		"[host.\"A.example\"]\nstderr_from = \"192.0.2.7\"\n[host.b]\n": func(c *Client) {
-			c.hosts = []*host{{"a.example", from("192.0.2.7/32")}, {Name: "b"}}
+			c.hosts = []*host{{Name: "a.example", StderrFrom: from("192.0.2.7/32")}, {Name: "b"}}
+		},
+		"[host.c]\ntls = true\ntls_ca = '/ca'\ntls_cert = '/cert'\ntls_key = '/key'\ntls_name = 'd'\n": func(c *Client) {
+			c.hosts = []*host{{Name: "c", TLS: HostTLS{Use: true, CA: "/ca", Cert: "/cert", Key: "/key", Name: "d"}}}
 		},
 	} {
 		expected := defaultClient()

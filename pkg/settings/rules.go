@@ -10,13 +10,14 @@ import (
 
 // A Rule is one [[rule]]. What is nil or zero was not given.
 type Rule struct {
-	Name    string
-	Service []string
-	User    []string
-	From    []string
-	To      []string
-	Command *string
-	Action  Action
+	Name        string
+	Service     []string
+	User        []string
+	From        []string
+	To          []string
+	Certificate []string
+	Command     *string
+	Action      Action
 
 	Run          string
 	Shell        *bool
@@ -33,12 +34,13 @@ type Rule struct {
 
 // A Test is one [[test]]: what the rules must make of a request.
 type Test struct {
-	Service  string
-	User     string
-	Groups   []string
-	From, To string
-	Command  string
-	Expect   string
+	Service     string
+	User        string
+	Groups      []string
+	From, To    string
+	Certificate string
+	Command     string
+	Expect      string
 }
 
 // Action is what a rule does.
@@ -66,6 +68,7 @@ func (r *Rule) keys() table {
 		{name: "user", value: stringsValue{&r.User}},
 		{name: "from", value: stringsValue{&r.From}},
 		{name: "to", value: stringsValue{&r.To}},
+		{name: "certificate", value: stringsValue{&r.Certificate}},
 		{name: "command", value: optional[string]{&r.Command, patternValue}},
 		{name: "action", value: choice(&r.Action, Allow, Deny)},
 		{name: "run", value: stringValue{&r.Run, "a command"}},
@@ -91,6 +94,7 @@ func (t *Test) keys() table {
 		{name: "groups", value: stringsValue{&t.Groups}},
 		{name: "from", value: stringValue{&t.From, "an address"}},
 		{name: "to", value: stringValue{&t.To, "an address"}},
+		{name: "certificate", value: stringValue{&t.Certificate, "a name"}},
 		{name: "command", value: stringValue{&t.Command, "a command"}},
 		{name: "expect", value: stringValue{&t.Expect, `the name of a rule, or "deny"`}},
 	}

@@ -14,6 +14,7 @@ service = ["rexec"]
 user = ["batch*", "@operators", "!batch7"]
 from = ["192.0.2.0/24", "!192.0.2.9"]
 to = ["192.0.2.10"]
+certificate = ["ops-*"]
 command = ''
 action = "allow"
 run = "/opt/jobs/gate"
@@ -38,6 +39,7 @@ user = "batch1"
 groups = ["a", "b"]
 from = "192.0.2.7"
 to = "192.0.2.10"
+certificate = "ops-1"
 command = "x"
 expect = "batch"
 `
@@ -51,11 +53,11 @@ func TestEverySettingOfARuleIsRead(t *testing.T) {
 	exit := "/etc/rexec/validate"
 	rules := []Rule{{
 		Name: "batch", Service: []string{"rexec"}, User: []string{"batch*", "@operators", "!batch7"}, From: []string{"192.0.2.0/24", "!192.0.2.9"},
-		To: []string{"192.0.2.10"}, Command: &none, Action: Allow, Run: "/opt/jobs/gate", Shell: &no,
+		To: []string{"192.0.2.10"}, Certificate: []string{"ops-*"}, Command: &none, Action: Allow, Run: "/opt/jobs/gate", Shell: &no,
 		Environment: map[string]string{"LANG": "de_DE.ISO-8859-1"}, Input: NoInput, TimeLimit: 2 * time.Hour, Sessions: 4, Exit: &exit,
 		LogCommand: &yes, LoginShell: &no, OnDisconnect: Hangup, CloseOnExit: &yes,
 	}, {Action: Deny, Environment: map[string]string{"A": "1", "B": "2"}}}
-	tests := []Test{{"rsh", "batch1", []string{"a", "b"}, "192.0.2.7", "192.0.2.10", "x", "batch"}}
+	tests := []Test{{"rsh", "batch1", []string{"a", "b"}, "192.0.2.7", "192.0.2.10", "ops-1", "x", "batch"}}
 	if !reflect.DeepEqual(got.Rules, rules) || !reflect.DeepEqual(got.Tests, tests) {
 		t.Errorf("got %+v, %+v", got.Rules, got.Tests)
 	}
@@ -85,7 +87,7 @@ func TestEverySettingOfARuleHasAPlace(t *testing.T) {
 		element int
 		key     string
 		line    int
-	}{{"rule", 0, "nothing", 2}, {"rule", 1, "action", 22}, {"rule", 1, "user", 21}, {"test", 0, "expect", 33}, {"test", 0, "x", 26}} {
+	}{{"rule", 0, "nothing", 2}, {"rule", 1, "action", 23}, {"rule", 1, "user", 22}, {"test", 0, "expect", 35}, {"test", 0, "x", 27}} {
 		if o := from.Place(tt.list, tt.element, tt.key); o.Line != tt.line {
 			t.Errorf("%s %d %s: line %d; want %d", tt.list, tt.element, tt.key, o.Line, tt.line)
 		}

@@ -33,10 +33,12 @@ type Server struct {
 	LogCommand          bool
 	LoginShell          bool
 	Stderr              Stderr
+	Proxy               Proxy
 	KeepAlive           KeepAlive
 	OnDisconnect        OnDisconnect
 	CloseOnExit         bool
 	KeepCapabilities    uint64 // bit n for capability n, or AllCapabilities
+	TLS                 TLS
 	Guest               Guest
 	Rsh                 Rsh
 	Penalties           Penalties
@@ -50,6 +52,21 @@ type Stderr struct {
 	MinPort int  // the lowest that the client may name
 	OwnHost bool // connect to this host's own addresses, whoever listens there
 }
+
+// Proxy rules what comes from balancers that send a PROXY header.
+type Proxy struct {
+	From   []netip.Prefix // where each connection has one
+	Stderr ProxyStderr
+}
+
+// ProxyStderr is what becomes of a stderr connection to a client behind a proxy.
+type ProxyStderr string
+
+// The values of ProxyStderr.
+const (
+	ProxyStderrClient ProxyStderr = "client" // it is made to the client itself
+	ProxyStderrNo     ProxyStderr = "no"
+)
 
 // KeepAlive rules TCP keepalive.
 type KeepAlive struct {
@@ -79,10 +96,12 @@ func DefaultServer() *Server {
 		Grace:            time.Minute,
 		RefusalDelay:     2 * time.Second,
 		Stderr:           Stderr{Allow: true, MinPort: 1024},
+		Proxy:            Proxy{Stderr: ProxyStderrClient},
 		KeepAlive:        KeepAlive{Enabled: true, Idle: 20 * time.Second},
 		OnDisconnect:     Continue,
 		KeepCapabilities: AllCapabilities,
 		ExitUser:         "nobody",
+		TLS:              defaultTLS(),
 		Guest:            defaultGuest(),
 		Penalties:        defaultPenalties(),
 	}
@@ -107,10 +126,13 @@ func (s *Server) keys() table {
 		{name: "stderr", value: yesNoValue{&s.Stderr.Allow}},
 		{name: "stderr_min_port", value: numberValue{&s.Stderr.MinPort, "a port number", 1, 65535}},
 		{name: "stderr_own_host", value: boolValue{&s.Stderr.OwnHost}},
+		{name: "proxy_from", value: networksValue{&s.Proxy.From}},
+		{name: "proxy_stderr", value: choice(&s.Proxy.Stderr, ProxyStderrClient, ProxyStderrNo)},
 		{name: "keepalive", value: keepAliveValue{&s.KeepAlive}},
 		{name: "on_disconnect", value: choice(&s.OnDisconnect, Continue, Hangup)},
 		{name: "close_on_exit", value: boolValue{&s.CloseOnExit}},
 		{name: "keep_capabilities", value: capabilitiesValue{&s.KeepCapabilities}},
+		{name: "tls", table: s.TLS.keys()},
 		{name: "guest", table: s.Guest.keys()},
 		{name: "penalties", table: s.Penalties.keys()},
 		{name: "rsh", table: s.Rsh.keys()},

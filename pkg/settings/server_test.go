@@ -191,7 +191,7 @@ func TestAnUnknownKeyIsNamedWithTheNearestOrAll(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant FILE:%s", tt.text, err, tt.want)
 		}
 	}
-	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [guest], [penalties], [rsh], [[rule]], [[test]]") {
+	if _, _, err := decodeServer("z = 1"); !strings.HasSuffix(err.Error(), ", keep_capabilities, [tls], [guest], [penalties], [rsh], [[rule]], [[test]]") {
 		t.Error(err)
 	}
 }

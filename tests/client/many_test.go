@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rexecd/tests/lab"
 )
@@ -99,6 +100,40 @@ func TestPdsh(t *testing.T) {
 	r = pdsh([]string{env[0], "HOME=" + t.TempDir()}, "-S", "rexec", "-P", h.port, "%h", "id")
 	if n := strings.Count(r.err.String(), "no terminal to ask on"); n != 40 || r.status != 255 {
 		t.Errorf("status %d; %d of 40 said why: %.300q", r.status, n, r.err.String())
+	}
+}
+
+// The lines of rexecd-tls(7): the same, encrypted, with the hosts' names in one certificate.
+func TestPdshAndClushWithTLS(t *testing.T) {
+	_, env := cluster(t)
+	lab.AddRelayUser(t)
+	c := lab.NewCertificates(t)
+	var names []string
+	for n := range 40 {
+		names = append(names, fmt.Sprintf("host%d", n+1))
+	}
+	s := lab.Handler{
+		Path: lab.Server(t), Address: "0.0.0.0", Args: []string{"-tls"},
+		Settings: c.Server(t, "server", time.Time{}, names...),
+	}.Start(t)
+	_, port, _ := strings.Cut(s.Addr, ":")
+	r := &run{args: []string{"pdsh", "-S", "-R", "exec", "-w", "host[1-40]", "rexec", "--tls-ca", c.Dir + "/ca.crt", "-P", port,
+		"--status", "%h", fewLines + "; exit %n"}, env: env}
+	r.do(t)
+	eachHost(t, r.out.String(), someLines)
+	if r.status != 39 {
+		t.Errorf("pdsh: status %d, stderr %.500q", r.status, r.err.String())
+	}
+	conf := filepath.Join(t.TempDir(), "clush.conf")
+	options := "--status --tls-ca " + c.Dir + "/ca.crt -P " + port
+	if err := os.WriteFile(conf, []byte(strings.Replace(clushConf, "--status", options, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r = &run{args: []string{"clush", "--conf=" + conf, "-R", "rsh", "-w", "host[1-40]", fewLines}, env: env}
+	r.do(t)
+	eachHost(t, r.out.String(), someLines)
+	if r.status != 0 || r.err.Len() > 0 {
+		t.Errorf("clush: status %d, stderr %.500q", r.status, r.err.String())
 	}
 }
 

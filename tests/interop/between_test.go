@@ -45,6 +45,8 @@ var betweens = []between{
 		return target{n.inside, n.second(), at(t, s.Addr).port}
 	}},
 	{"HAProxy (mode tcp)", func(t *testing.T) target { return proxied(t, haproxy) }},
+	{"HAProxy (mode tcp, send-proxy)", func(t *testing.T) target { return balanced(t, "send-proxy") }},
+	{"HAProxy (mode tcp, send-proxy-v2)", func(t *testing.T) target { return balanced(t, "send-proxy-v2") }},
 	{"stunnel on both hosts", func(t *testing.T) target { return proxied(t, stunnel) }},
 	{"socat", func(t *testing.T) target { return proxied(t, socat) }},
 	{"socat on the server's host", func(t *testing.T) target {

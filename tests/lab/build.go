@@ -13,6 +13,7 @@ import (
 // lies beside the server, must not use it.
 var products = []struct{ env, path, cgo string }{
 	{envServer, "cmd/rexecd", "0"},
+	{envServer, "cmd/rexec-tlsd", "0"},
 	{envServer, "cmd/in.rshd", "1"},
 	{envServer, "cmd/in.rexecd", "1"}, // the variable names the last
 	{envClient, "cmd/rsh", "0"},

@@ -101,13 +101,13 @@ func TestBashCompletesTheServersFlags(t *testing.T) {
 // whatis reads the NAME sections of installed manuals.
 func TestWhatisKnowsTheManuals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man")
-	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd-report.8", "rexecd/rexecd.toml.5", "rexecd/rexecd-clients.7", "rexecd/rexecd-migration.7"} {
+	for _, page := range []string{"in.rexecd/in.rexecd.8", "rexecd/rexecd.8", "rexecd/rexecd-report.8", "rexecd/rexecd.toml.5", "rexecd/rexecd-clients.7", "rexecd/rexecd-migration.7", "rexecd/rexecd-tls.7"} {
 		write(t, filepath.Join(dir, "man"+page[len(page)-1:], filepath.Base(page)), read(t, lab.Root(t)+"/cmd/"+page))
 	}
 	lab.Run(t, "makewhatis", dir)
 	for name, want := range map[string]string{
 		"in.rexecd": "remote execution server", "rexecd": "administration of the remote execution server", "rexecd.toml": "settings of the remote execution server",
-		"rexecd-report": "who uses the remote execution server", "rexecd-clients": "from other systems", "rexecd-migration": "settings of other rexec servers",
+		"rexecd-report": "who uses the remote execution server", "rexecd-clients": "from other systems", "rexecd-migration": "settings of other rexec servers", "rexecd-tls": "rexec with encryption, and many hosts",
 	} {
 		if out := lab.Run(t, "mwhatis", "-M", dir, name); !strings.Contains(out, want) {
 			t.Errorf("whatis %s: %q", name, out)
@@ -123,6 +123,7 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 	lab.Run(t, "sh", "-c", `mkdir "$2" && cd "$1" && cp -r Makefile go.mod CHANGELOG.md README.md LICENSE SECURITY.md packaging systemd cmd tests "$2" 2>/dev/null; mkdir -p "$2/build"`, "sh", lab.Root(t), tree)
 	copyTo(t, lab.Server(t), tree+"/build/in.rexecd", 0o755)
 	copyTo(t, lab.Rexecd(t), tree+"/build/rexecd", 0o755)
+	copyTo(t, filepath.Dir(lab.Server(t))+"/rexec-tlsd", tree+"/build/rexec-tlsd", 0o755)
 	copyTo(t, lab.Client(t), tree+"/build/rexec", 0o755)
 	copyTo(t, lab.Rshd(t), tree+"/build/in.rshd", 0o755)
 	copyTo(t, lab.Rsh(t), tree+"/build/rsh", 0o755)
@@ -148,7 +149,7 @@ func TestMakeInstallAndUninstall(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for unit, program := range map[string]string{"rsh@.service": "in.rshd", "rsh-standby.service": "rexecd", "rexec@.service": "in.rexecd", "rexec-standby.service": "rexecd"} {
+	for unit, program := range map[string]string{"rsh@.service": "in.rshd", "rsh-standby.service": "rexecd", "rexec@.service": "in.rexecd", "rexec-tls@.service": "in.rexecd", "rexec-standby.service": "rexecd"} {
 		if text := read(t, dest+"/opt/units/"+unit); !strings.Contains(text, "=/opt/rexec/sbin/"+program) && !strings.Contains(text, "=-/opt/rexec/sbin/"+program) || strings.Contains(text, "/usr/sbin/") {
 			t.Errorf("%s does not follow SBINDIR:\n%s", unit, text)
 		}

@@ -13,7 +13,7 @@ var imports = map[string][]string{
 	"pkg/rexec":         {"pkg/rexec/wire"},
 	"pkg/report/render": {"pkg/report"},
 	"pkg/rexecd": {
-		"pkg/audit", "pkg/inetd", "pkg/login", "pkg/passwd", "pkg/penalty", "pkg/places", "pkg/policy",
+		"pkg/audit", "pkg/inetd", "pkg/login", "pkg/passwd", "pkg/penalty", "pkg/places", "pkg/policy", "pkg/proxy", "pkg/relay",
 		"pkg/rexec/wire", "pkg/session", "pkg/settings",
 	},
 	"pkg/rexecd/rules": {"pkg/policy", "pkg/settings"},

@@ -31,7 +31,7 @@ func (p *Program) explain(o options) int {
 		return fail(fmt.Errorf("%q: it takes the client's address, or the client's and this host's with a comma between them", o.args[1]))
 	}
 	server := &rexecd.Server{Config: config}
-	text, allowed, err := server.Explain(user, from, to, command)
+	text, allowed, err := server.Explain(user, from, to, o.certificate, command)
 	fmt.Print(text)
 	switch {
 	case err != nil:

@@ -14,18 +14,20 @@ import (
 // options are the flags.
 type options struct {
 	closeOnExit, noKeepAlive, noRoot, noTrust bool
+	tls                                       bool
 	config                                    string
 	version, help                             bool
 
 	// Internal: rexecd passes these to the processes that it starts.
-	console   bool // log on standard error, for rexecd -debug
-	stderr    bool // log there on a host without a system log, for rexecd -standby
-	listeners int  // accept a connection of so many inherited listening sockets; -zygote N: preinit/zygote.c
-	single    bool // let in the user of descriptor singleFd only
-	refuse    bool // refuse the connection, which exceeds its source's limit
-	explain   bool // say what the rules make of a request, for rexecd -explain
-	record    bool // record what descriptor 0 says, for a process whose time was over
-	args      [3]string
+	console     bool   // log on standard error, for rexecd -debug
+	stderr      bool   // log there on a host without a system log, for rexecd -standby
+	listeners   int    // accept a connection of so many inherited listening sockets; -zygote N: preinit/zygote.c
+	single      bool   // let in the user of descriptor singleFd only
+	refuse      bool   // refuse the connection, which exceeds its source's limit
+	explain     bool   // say what the rules make of a request, for rexecd -explain
+	certificate string // of whoever -explain is about
+	record      bool   // record what descriptor 0 says, for a process whose time was over
+	args        [3]string
 }
 
 func (p *Program) parseFlags(args []string) (options, error) {
@@ -41,6 +43,9 @@ func (p *Program) parseFlags(args []string) (options, error) {
 	if p.TrustFlag {
 		f.BoolVar(&o.noTrust, "l", false, "")
 	}
+	if p.TLSFlag {
+		f.BoolVar(&o.tls, "tls", false, "")
+	}
 	f.StringVar(&o.config, "config", "", "")
 	f.BoolVar(&o.version, "version", false, "")
 	f.BoolVar(&o.console, "console", false, "")
@@ -50,12 +55,15 @@ func (p *Program) parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.refuse, "refuse", false, "")
 	f.BoolVar(&o.explain, "explain", false, "")
 	f.BoolVar(&o.record, "record", false, "")
+	f.StringVar(&o.certificate, "certificate", "", "")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return options{help: true}, nil
 	case err != nil:
 		return o, p.misplaced(err)
+	case o.certificate != "" && !o.explain:
+		return o, errors.New("-certificate is for rexecd -explain, and never for a connection")
 	case o.explain && f.NArg() == 3 && !inetd.Handed():
 		o.args = [3]string(f.Args())
 	case o.explain:

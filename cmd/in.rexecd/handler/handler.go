@@ -25,6 +25,7 @@ type Program struct {
 	Name, Version, Usage string
 	Ignored              []string // flags of other systems' inetd.conf
 	TrustFlag            bool     // -l: no login without a password
+	TLSFlag              bool     // -tls
 	Config               func(*settings.Server) rexecd.Config
 	Serve                func(*rexecd.Server, *inetd.Conn, *login.Login)
 	Decline              func(*rexecd.Server, *inetd.Conn, error)

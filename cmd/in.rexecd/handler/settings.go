@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,13 @@ func (p *Program) server(o options) (rexecd.Config, error) {
 	}
 	if o.noTrust {
 		c.Trust = false
+	}
+	if c.TLS.On = o.tls; o.tls {
+		own, err := os.Executable()
+		if err != nil {
+			return c, err
+		}
+		c.TLS.Relay = filepath.Join(filepath.Dir(own), "rexec-tlsd")
 	}
 	if o.noRoot {
 		c.PermitRoot = false

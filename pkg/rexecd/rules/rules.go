@@ -44,7 +44,7 @@ func mistake(from settings.Sources, list string, element int, key, reason string
 
 func newRule(r *settings.Rule) policy.Rule {
 	p := policy.Rule{
-		Name: r.Name, Service: r.Service, User: r.User, From: r.From, To: r.To,
+		Name: r.Name, Service: r.Service, User: r.User, From: r.From, To: r.To, Certificate: r.Certificate,
 		Command: r.Command, Deny: r.Action == settings.Deny,
 		Session: policy.Session{
 			Run: r.Run, NoShell: r.Shell != nil && !*r.Shell, Environment: r.Environment,
@@ -62,7 +62,9 @@ func newRule(r *settings.Rule) policy.Rule {
 // try returns the setting of a test that is wrong and how: what was expected, if
 // the rules decide otherwise.
 func try(t *settings.Test, rules policy.Rules) (key, reason string) {
-	q := policy.Request{Service: t.Service, User: t.User, Groups: t.Groups, Command: t.Command}
+	q := policy.Request{
+		Service: t.Service, User: t.User, Groups: t.Groups, Certificate: t.Certificate, Command: t.Command,
+	}
 	var err error
 	switch {
 	case t.User == "":

@@ -46,6 +46,7 @@ service = ["rexec"]
 user = ["batch*"]
 from = ["192.0.2.0/24"]
 to = ["192.0.2.10"]
+certificate = ["ops-*"]
 command = "id"
 run = "/opt/jobs/gate"
 shell = false
@@ -67,12 +68,12 @@ action = "deny"
 	exit := "/etc/rexec/validate"
 	want := []policy.Rule{{
 		Name: "batch", Place: "FILE:2", Service: []string{"rexec"}, User: []string{"batch*"},
-		From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Command: &command,
+		From: []string{"192.0.2.0/24"}, To: []string{"192.0.2.10"}, Certificate: []string{"ops-*"}, Command: &command,
 		Session: policy.Session{
 			Run: "/opt/jobs/gate", NoShell: true, Environment: map[string]string{"LANG": "C"}, NoInput: true, TimeLimit: 2 * time.Hour,
 			Sessions: 4, Exit: &exit, LogCommand: &yes, LoginShell: &no, Hangup: &yes, CloseOnExit: &yes,
 		},
-	}, {Name: "2", Place: "FILE:20", Deny: true}}
+	}, {Name: "2", Place: "FILE:21", Deny: true}}
 	for i := range want {
 		got, want := reflect.ValueOf(got[i]), reflect.ValueOf(want[i])
 		for f := range got.NumField() {

@@ -37,8 +37,8 @@ func TestTheFilesAndTheirKinds(t *testing.T) {
 			t.Errorf("%s: configuration files %q; want %q", family.file, config, want)
 		}
 		list := strings.Split(lab.Run(t, "rpm", "-qlp", p), "\n")
-		for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/sbin/rexecd", "/usr/lib/systemd/system/rexec.socket", "/usr/lib/systemd/system/rexec@.service",
-			"/usr/lib/systemd/catalog/rexecd.catalog", "/usr/lib/firewalld/services/rexec.xml", "/usr/share/man/man8/in.rexecd.8.gz",
+		for _, f := range []string{"/usr/sbin/in.rexecd", "/usr/sbin/rexecd", "/usr/sbin/rexec-tlsd", "/usr/lib/systemd/system/rexec.socket", "/usr/lib/systemd/system/rexec@.service",
+			"/usr/lib/systemd/catalog/rexecd.catalog", "/usr/lib/sysusers.d/rexecd.conf", "/usr/lib/firewalld/services/rexec.xml", "/usr/share/man/man8/in.rexecd.8.gz",
 			"/usr/share/man/man8/rexecd.8.gz", "/usr/share/man/man5/rexecd.toml.5.gz", "/usr/share/man/man7/rexecd-clients.7.gz", "/usr/share/doc/rexecd/SECURITY.md", "/etc/rexecd.toml.d",
 			"/usr/share/doc/rexecd/job.conf", "/usr/share/doc/rexecd/job.pam"} {
 			if !slices.Contains(list, f) {
