@@ -22,11 +22,21 @@ func (s *Supervisor) orphansEvery() time.Duration {
 	return 0
 }
 
+// betweenOrphans is how long they wait at most while there is other work: until they
+// are reaped they count against their user's RLIMIT_NPROC.
+const betweenOrphans = time.Second
+
 // orphansDue reports whether to reap them now: not while a handler is being made,
 // which is not known yet, and not at each event, which costs more with more sessions.
 func (s *Supervisor) orphansDue() bool {
 	every := s.orphansEvery()
-	return every > 0 && !s.adopts && (s.moreOrphans || every == time.Second || time.Since(s.orphansSeen) >= every)
+	return every > 0 && !s.adopts && (s.moreOrphans || every == time.Second || time.Since(s.orphansSeen) >= betweenOrphans)
+}
+
+// orphansLate reports whether they have waited longer, since a handler is always being
+// made: then none is for a moment.
+func (s *Supervisor) orphansLate() bool {
+	return s.hasAdopted && (s.moreOrphans || time.Since(s.orphansSeen) >= 2*betweenOrphans)
 }
 
 // mostOrphans are reaped before anything else is seen to: a user whose processes
@@ -36,12 +46,17 @@ const mostOrphans = 64
 // reapOrphans does what falls to process 1 of a container: processes that
 // commands have left running have become its children.
 func (s *Supervisor) reapOrphans() {
+	seen := s.orphansSeen
 	s.moreOrphans, s.orphansSeen = false, time.Now()
 	for range mostOrphans {
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		pid := endedPid(&info)
-		if err != nil || pid == 0 || s.known(pid) { // reap sees to it first
+		if err != nil || pid == 0 {
+			return
+		}
+		if s.known(pid) { // reap sees to it first; others may be behind it
+			s.orphansSeen = seen
 			return
 		}
 		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)

@@ -83,6 +83,9 @@ func (s *Supervisor) Run() error {
 		}
 	}
 	for told := s.Ready == nil; !s.stopping; {
+		if s.orphansDue() { // before handlers are asked for, and after known ones were reaped
+			s.reapOrphans()
+		}
 		s.fill()
 		if !told && !s.awaitsZygote() {
 			s.Ready()
@@ -119,9 +122,6 @@ func (s *Supervisor) wait() error {
 	}
 	if s.Alive != nil {
 		s.Alive()
-	}
-	if s.orphansDue() {
-		s.reapOrphans()
 	}
 	for i, do := range act {
 		if fds[i].Revents != 0 {
@@ -165,7 +165,7 @@ func (s *Supervisor) watch(blockedFor time.Duration) (fds []unix.PollFd, act []f
 // timeout is when wait has something to do by itself, in poll(2)'s milliseconds.
 // blockedFor is how long no handler may be started.
 func (s *Supervisor) timeout(blockedFor time.Duration) int {
-	if s.moreOrphans {
+	if s.moreOrphans && !s.adopts {
 		return 0
 	}
 	t := time.Duration(-1)

@@ -92,7 +92,7 @@ func (s *Supervisor) awaitsZygote() bool {
 	case z.channel < 0: // it has ended, or will have in a moment
 		return true
 	case z.ready:
-		return len(z.asked) >= mostAsked
+		return len(z.asked) >= mostAsked || len(z.asked) > 0 && s.orphansLate()
 	}
 	return time.Since(z.began) < startPatience
 }
@@ -159,6 +159,9 @@ func (s *Supervisor) adopt(on bool) error {
 	if err != nil {
 		s.withoutZygote(os.NewSyscallError("prctl", err).Error())
 		return err
+	}
+	if !s.hasAdopted {
+		s.orphansSeen = time.Now()
 	}
 	s.adopts, s.hasAdopted = on, true
 	return nil

@@ -141,6 +141,28 @@ func TestAHandlerWithoutATalkIsKilledOnceItIsKnown(t *testing.T) {
 	}
 }
 
+// They count against their user's RLIMIT_NPROC until they are reaped, however busy this is.
+func TestAdoptedProcessesAreReapedWhileHandlersAreMade(t *testing.T) {
+	z := &zygote{channel: 1, ready: true, asked: []*handler{{}}}
+	s := Supervisor{Idle: 2, zygotes: []*zygote{z}, adopts: true, hasAdopted: true, orphansSeen: time.Now()}
+	if s.orphansDue() || s.awaitsZygote() {
+		t.Errorf("just reaped: due %t, no handler is asked for: %t", s.orphansDue(), s.awaitsZygote())
+	}
+	s.orphansSeen = time.Now().Add(-3 * time.Second)
+	if s.orphansDue() || !s.awaitsZygote() {
+		t.Errorf("a handler is being made: due %t, no other is asked for: %t", s.orphansDue(), s.awaitsZygote())
+	}
+	z.asked, s.adopts = nil, false
+	if !s.orphansDue() || s.awaitsZygote() {
+		t.Errorf("none is: due %t, no handler is asked for: %t", s.orphansDue(), s.awaitsZygote())
+	}
+	// More are left, and a handler is made after all: that ends it, and not this process's turns.
+	s.adopts, s.moreOrphans, s.Idle = true, true, 0
+	if s.timeout(-1) == 0 {
+		t.Error("it waits for nothing, again and again")
+	}
+}
+
 func TestWhereNoZygoteCanBeHadHandlersAreExecuted(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
