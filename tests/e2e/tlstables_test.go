@@ -14,6 +14,7 @@ const envTunnel = "REXEC_E2E_TUNNEL"
 func init() {
 	if os.Getenv(envTunnel) != "" {
 		serve = lab.ServeTunnel
+		lab.Apart()
 	}
 }
 

@@ -43,6 +43,13 @@ func ServeTunnel(t testing.TB, h Handler) *Listening {
 	return s
 }
 
+// Apart has the names of accounts and rooms begin elsewhere: a second run of a test binary in one
+// host makes its own.
+func Apart() {
+	accountNames.Store(100_000)
+	rooms.Store(100_000)
+}
+
 type tunnel struct {
 	to     string
 	config *tls.Config
