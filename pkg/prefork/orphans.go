@@ -29,8 +29,10 @@ const betweenOrphans = time.Second
 // orphansDue reports whether to reap them now: not while a handler is being made,
 // which is not known yet, and not at each event, which costs more with more sessions.
 func (s *Supervisor) orphansDue() bool {
-	every := s.orphansEvery()
-	return every > 0 && !s.adopts && (s.moreOrphans || every == time.Second || time.Since(s.orphansSeen) >= betweenOrphans)
+	if s.orphansEvery() == 0 || s.adopts {
+		return false
+	}
+	return s.moreOrphans || os.Getpid() == 1 || time.Since(s.orphansSeen) >= betweenOrphans
 }
 
 // orphansLate reports whether they have waited longer, since a handler is always being
