@@ -84,7 +84,9 @@ func (s *Supervisor) readReport(h *handler) {
 			// It ends, or a module has closed its descriptors: then it would wait for
 			// ever, and make poll return for ever.
 			h.closeControl()
-			s.kill(h)
+			if !h.retired { // else it does as asked, and would be taken for one that crashed
+				s.kill(h)
+			}
 		case string(buf[:n]) == ready:
 			h.loaded = true
 			if h.from != nil {
