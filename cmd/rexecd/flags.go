@@ -135,7 +135,7 @@ func parseFlags(args []string) (options, error) {
 
 // takeArgs takes the arguments of those that have any.
 func (o *options) takeArgs(args []string) {
-	if o.penalties || o.explain || o.install && len(args) > 0 {
+	if o.penalties || o.explain || o.install && len(args) == 1 && args[0] == "tls" {
 		o.args = args
 	}
 	if o.explain && len(args) == 4 && args[0] == "rsh" { // with three, it is a user's name

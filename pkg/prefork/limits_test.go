@@ -41,6 +41,7 @@ func TestMain(m *testing.M) {
 		unix.Close(controlFd)
 		time.Sleep(time.Hour)
 	case "refusing":
+		unix.Read(controlFd, make([]byte, 64)) // unread, the service's name would be a reset
 		unix.Write(controlFd, []byte("a reason"))
 		os.Exit(0)
 	case "dying":

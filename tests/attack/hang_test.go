@@ -105,7 +105,7 @@ func TestAForgedReportChargesNobody(t *testing.T) {
 	}
 	defer forged.Close()
 	victim := "192.0.2.77"
-	forged.WriteString(strings.Join([]string{"0123", victim + ":1023", "alice", "", "false", "false", "false", "", "",
+	forged.WriteString(strings.Join([]string{"0123", victim + ":1023", "alice", "", "false", "false", "false", "", "", "", "false", "", "",
 		"1", strconv.Itoa(int(audit.Failed)), strconv.Itoa(int(penalty.AuthFail)), "1", "forged"}, "\x00"))
 	charged := func() bool {
 		list, err := (&penalty.Table{Dir: penalty.Dir, Max: time.Hour}).List()

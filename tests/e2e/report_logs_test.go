@@ -264,16 +264,27 @@ func TestAMillionRecordsNeedLittleMemory(t *testing.T) {
 		}
 	}
 	w.Flush()
+	// wait4(2) counts what the process had of this one's memory before it executed its program.
+	peak := peakOf(t, cmd.Process.Pid)
 	in.Close()
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	t.Logf("%d KB, %v of CPU", usage.Maxrss, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+	t.Logf("%d KB, %v of CPU", peak, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	if !strings.Contains(out.String(), "500,000 sessions") || !strings.Contains(out.String(), "500,000 failed") {
 		t.Errorf("%.400s", out.String())
 	}
-	if usage.Maxrss > 100<<10 {
-		t.Errorf("it took %d KB", usage.Maxrss)
+	if peak > 100<<10 {
+		t.Errorf("it took %d KB", peak)
 	}
+}
+
+// peakOf is the most memory that a process has had, in KB.
+func peakOf(t *testing.T, pid int) (kb int) {
+	t.Helper()
+	_, text, _ := strings.Cut(read(fmt.Sprintf("/proc/%d/status", pid)), "VmHWM:")
+	if _, err := fmt.Sscan(text, &kb); err != nil {
+		t.Fatalf("process %d: %v", pid, err)
+	}
+	return kb
 }
