@@ -100,7 +100,7 @@ var tries = []struct {
 			return "no"
 		}
 		h := host{address: "127.0.0.1", port: s.port}
-		options := append(strings.Fields(s.options), "-p", s.password, `trap "echo USR1; exit" USR1; echo ready; for n in $(seq 20); do sleep 0.1; done`)
+		options := append(strings.Fields(s.options), "-p", s.password, `trap "echo USR1; exit" USR1; echo ready; for n in $(seq 80); do sleep 0.1; done`)
 		cmd, lines := start(t, h, options...)
 		cmd.Process.Signal(syscall.SIGUSR1)
 		line, _ := lines.ReadString('\n')
