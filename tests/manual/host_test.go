@@ -91,6 +91,15 @@ func runClient(t *testing.T, name string, args ...string) string {
 // daemon starts a program in the foreground, and ends it with the test.
 func daemon(t *testing.T, address, name string, args ...string) {
 	t.Helper()
+	listens := func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	// A child of the one before, which it leaves, has its listening socket until it executes its program.
+	lab.Eventually(t, "nobody listens at "+address, func() bool { return !listens() })
 	var out strings.Builder
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -105,13 +114,7 @@ func daemon(t *testing.T, address, name string, args ...string) {
 			t.Logf("%s %q said\n%s", name, args, out.String())
 		}
 	})
-	lab.Eventually(t, "a listener at "+address, func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	lab.Eventually(t, "a listener at "+address, listens)
 }
 
 // answers checks that alice's command runs.
