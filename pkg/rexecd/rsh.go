@@ -112,12 +112,15 @@ func (s *Server) readRshPort(conn *inetd.Conn, a *attempt, grace *deadline) (int
 
 // rshPort returns why no connection is made to a stderr port. One to a reserved port
 // comes from a reserved port of this host's, which services elsewhere believe: so it
-// is for a client who has one, and for no port where such a service may be.
+// is for a client who has one, not by a proxy's word, and for no port where such a
+// service may be.
 func (s *Server) rshPort(port int, conn *inetd.Conn) error {
 	switch reserved := inetd.Reserved(port); {
 	case port == 0:
 	case inetd.Trusting(port):
 		return fmt.Errorf("stderr port %d may be that of a service which trusts reserved ports", port)
+	case reserved && conn.Proxy.IsValid():
+		return fmt.Errorf("stderr port %d is reserved, and the client is behind a proxy", port)
 	case reserved && !inetd.Reserved(int(conn.Peer.Port())):
 		return fmt.Errorf("stderr port %d is reserved, and the client's own port, %d, is not", port, conn.Peer.Port())
 	case !reserved && port < s.Config.Stderr.MinPort:

@@ -28,13 +28,19 @@ func (s *Server) authenticateRsh(
 	}
 	// A stack for both kinds must not take a password's login for the other.
 	tx.MustAsk = s.Config.Trust
-	return s.prove(id, tx, &req.Request, a, grace, func() error {
+	account, err := s.prove(id, tx, &req.Request, a, grace, func() error {
 		if !req.HasPassword && id.barred == nil {
 			return tx.Trust(peer, req.Client, id.nameForPAM())
 		}
 		return tx.Authenticate(peer, id.nameForPAM(), req.Password, s.Config.PermitEmptyPassword)
 	})
+	if err == nil && !req.HasPassword && account.UID == 0 { // whom a directory that was down did not know before
+		return nil, closedAccount(errTrustedRoot)
+	}
+	return account, err
 }
+
+var errTrustedRoot = errors.New("root is never let in without a password")
 
 // untrusted returns why nobody is let in without a password, whomever the account
 // trusts: what the client's host says of its user is worth something only where root
@@ -46,7 +52,7 @@ func (s *Server) untrusted(id *identity, req *wire.RshRequest, stderrPort int, a
 	case !asRoot:
 		return errors.New("without root, there are no host-based logins")
 	case id.account != nil && id.account.UID == 0:
-		return errors.New("root is never let in without a password")
+		return errTrustedRoot
 	case !validName(req.Client):
 		return errors.New("no user can have the client's name")
 	case a.proxy.IsValid(): // whose word the port is, and nobody's who must be root

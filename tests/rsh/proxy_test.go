@@ -3,6 +3,7 @@ package rsh
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"rexecd/tests/lab"
@@ -28,4 +29,11 @@ func TestNobodyBehindAProxyIsTrusted(t *testing.T) {
 		s.Log.Wait(t, "Failed rhosts for "+u.Name+" from "+client+" port 1001 as someone: the client is behind a proxy")
 		s.Log.Wait(t, "Accepted password for "+u.Name+" from "+client+" port 1001 as someone")
 	}
+	// Nor does this host's reserved port go where a header says.
+	conn := dial(t, 655, s.Addr)
+	io.WriteString(conn, "PROXY TCP4 127.0.0.1 198.51.100.1 1001 514\r\n600\x00")
+	if all, err := io.ReadAll(conn); !strings.HasPrefix(string(all), "\x01") || err != nil {
+		t.Errorf("a reserved stderr port: %q, %v", all, err)
+	}
+	s.Log.Wait(t, "stderr port 600 is reserved, and the client is behind a proxy")
 }
