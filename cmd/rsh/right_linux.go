@@ -68,7 +68,10 @@ func limitTo(capabilities uint32) {
 	everyThread(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])))
 }
 
-// everyThread makes a system call on each thread: credentials belong to threads.
+// everyThread makes a system call on each thread: credentials belong to threads. What
+// its arguments point to stays where it is meanwhile.
+//
+//go:uintptrescapes
 func everyThread(call, a, b uintptr) {
 	if _, _, err := syscall.AllThreadsSyscall(call, a, b, 0); err != 0 {
 		os.Exit(exitFailed)
