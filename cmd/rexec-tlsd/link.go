@@ -75,6 +75,9 @@ func (l *link) shakeHands() bool {
 	s.mu.Lock()
 	s.all = append(s.all, l)
 	s.mu.Unlock()
+	if errors.Is(s.ctx.Err(), context.Canceled) { // part did not know of it
+		s.part(time.Second)
+	}
 	state := l.tls.ConnectionState()
 	name := ""
 	if len(state.PeerCertificates) > 0 {
