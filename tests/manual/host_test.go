@@ -98,7 +98,8 @@ func daemon(t *testing.T, address, name string, args ...string) {
 		}
 		return err == nil
 	}
-	// A child of the one before, which it leaves, has its listening socket until it executes its program.
+	// A child that the one before has left has its listening socket until it executes its
+	// program.
 	lab.Eventually(t, "nobody listens at "+address, func() bool { return !listens() })
 	var out strings.Builder
 	cmd := exec.Command(name, args...)
