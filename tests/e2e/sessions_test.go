@@ -58,7 +58,7 @@ func TestAPlaceIsFreeWhenTheCommandHasEnded(t *testing.T) {
 	t.Parallel()
 	for _, s := range counting(t, "sessions_per_user = 1\n") {
 		u := newUser(t, lab.User{}) // the other server may still be giving a place back
-		c := lab.Dial(t, s.addr) // reads nothing, and stays
+		c := lab.Dial(t, s.addr)    // reads nothing, and stays
 		c.Write(request(u, "echo $PPID >~/handler; head -c 1500000 /dev/zero").Bytes())
 		s.log.Wait(t, "Session closed for "+u.Name)
 		wantOut(t, s.addr, request(u, "cat ~/handler"), read("/home/"+u.Name+"/handler"))
