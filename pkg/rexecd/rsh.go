@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"rexecd/pkg/audit"
 	"rexecd/pkg/inetd"
 	"rexecd/pkg/login"
 	"rexecd/pkg/rexec/wire"
@@ -32,7 +31,7 @@ func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *dead
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirstRsh(c, err)
 	}
-	port, err := s.readRshPort(c.primary, a, grace) // 2
+	port, err := s.readPort(c.primary, a, grace, s.rshPort) // 2
 	if err != nil {
 		return err
 	}
@@ -58,30 +57,7 @@ func (s *Server) tryRsh(c *connections, tx *login.Login, a *attempt, grace *dead
 	if err != nil {
 		return err
 	}
-	if s.Title != nil {
-		s.Title(title(account.Name, c.primary.Peer.Addr()))
-	}
-	ruling, err := s.decide(request.Command, account, user, c.primary, grace) // 5: may this user run this, from there?
-	if err != nil {
-		return err
-	}
-	if err := user.takePlaces(account, ruling); err != nil { // 5: not more commands at once than permitted
-		return err
-	}
-	if err := s.askExit(ruling, account, c.primary, a, grace); err != nil { // 5: a program of the administrator's
-		return err
-	}
-	if err := user.open(account, ruling, grace); err != nil { // 5: groups, credentials, session
-		return err
-	}
-	command, err := s.start(ruling, account, user, c, grace) // 6 to 8: identity, status byte, shell
-	if err != nil {
-		return err
-	}
-	grace.stop()
-	a.write(audit.Event{Kind: audit.Accepted}) // now, while the shell starts: the one decision on this connection
-	s.attend(command, ruling, user, c, a)      // 9
-	return nil
+	return s.run(request.Command, account, user, c, grace) // 5 to 9: as rexec
 }
 
 // unwrapRsh takes a proxy's header off.
@@ -91,23 +67,6 @@ func (s *Server) unwrapRsh(conn *inetd.Conn, a *attempt) error {
 		return byOptions()
 	}
 	return s.readProxy(conn, a)
-}
-
-// readRshPort reads the port of the client's stderr connection; 0: none.
-func (s *Server) readRshPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
-	port, err := wire.ReadPort(conn)
-	var bad *wire.PortError
-	switch {
-	case errors.As(err, &bad):
-		return 0, badProtocol(bad.Error(), errors.New(bad.Reason()))
-	case err != nil:
-		return 0, readFailed(grace, err)
-	}
-	if why := s.rshPort(port, conn); why != nil {
-		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port), why)
-	}
-	a.step("stderr port %d", port)
-	return port, nil
 }
 
 // rshPort returns why no connection is made to a stderr port. One to a reserved port

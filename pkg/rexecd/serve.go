@@ -69,7 +69,7 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err := a.checkSource(); err != nil { // who has failed too often waits
 		return s.dialFirst(c, err)
 	}
-	port, err := s.readPort(c.primary, a, grace) // 2
+	port, err := s.readPort(c.primary, a, grace, s.execPort) // 2
 	if err != nil {
 		return err
 	}
@@ -94,10 +94,17 @@ func (s *Server) serve(c *connections, tx *login.Login, a *attempt, grace *deadl
 	if err != nil {
 		return err
 	}
+	return s.run(request.Command, account, user, c, grace) // 5 to 9: what no protocol has a say in
+}
+
+// run is what the protocols have in common, from the account's right to the command to
+// its end.
+func (s *Server) run(text string, account *passwd.Entry, user *userSession, c *connections, grace *deadline) error {
+	a := user.attempt
 	if s.Title != nil {
 		s.Title(title(account.Name, c.primary.Peer.Addr()))
 	}
-	ruling, err := s.decide(request.Command, account, user, c.primary, grace) // 5: may this user run this, from there?
+	ruling, err := s.decide(text, account, user, c.primary, grace) // 5: may this user run this, from there?
 	if err != nil {
 		return err
 	}
@@ -129,8 +136,11 @@ func (s *Server) unwrap(c *connections, a *attempt) error {
 	return s.startTLS(c, a)
 }
 
-// readPort reads the port of the client's stderr connection; 0: none.
-func (s *Server) readPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, error) {
+// readPort reads the port of the client's stderr connection; 0: none. barred returns
+// why no connection is made to a port.
+func (s *Server) readPort(
+	conn *inetd.Conn, a *attempt, grace *deadline, barred func(int, *inetd.Conn) error,
+) (int, error) {
 	port, err := wire.ReadPort(conn)
 	var bad *wire.PortError
 	switch {
@@ -138,12 +148,20 @@ func (s *Server) readPort(conn *inetd.Conn, a *attempt, grace *deadline) (int, e
 		return 0, badProtocol(bad.Error(), errors.New(bad.Reason()))
 	case err != nil:
 		return 0, readFailed(grace, err)
-	case port != 0 && port < s.Config.Stderr.MinPort:
-		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port),
-			fmt.Errorf("stderr port %d is below stderr_min_port %d", port, s.Config.Stderr.MinPort))
+	}
+	if why := barred(port, conn); why != nil {
+		return 0, badProtocol(fmt.Sprintf(diagnostics.portNotPermitted, port), why)
 	}
 	a.step("stderr port %d", port)
 	return port, nil
+}
+
+// execPort bars the ports below stderr_min_port.
+func (s *Server) execPort(port int, _ *inetd.Conn) error {
+	if port != 0 && port < s.Config.Stderr.MinPort {
+		return fmt.Errorf("stderr port %d is below stderr_min_port %d", port, s.Config.Stderr.MinPort)
+	}
+	return nil
 }
 
 // Clients wait in accept() with timers of their own (GNU's: 5 seconds).
