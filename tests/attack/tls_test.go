@@ -3,8 +3,6 @@ package attack
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -17,33 +15,11 @@ import (
 	"rexecd/tests/lab"
 )
 
-// announced has the end of a connection be an error unless TLS has announced it.
-type announced struct{ *net.TCPConn }
-
-var errCut = errors.New("not announced")
-
-func (a announced) Read(p []byte) (int, error) {
-	n, err := a.TCPConn.Read(p)
-	if err == io.EOF {
-		err = errCut
-	}
-	return n, err
-}
-
-func authority(t testing.TB, c *lab.Certificates) *tls.Config {
-	t.Helper()
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(read(c.Dir + "/ca.crt"))) {
-		t.Fatal("no authority")
-	}
-	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
-}
-
 // dialTLS connects, and returns the connection beneath as well.
 func dialTLS(t testing.TB, addr string, c *lab.Certificates) (*tls.Conn, *net.TCPConn) {
 	t.Helper()
 	raw := lab.Dial(t, addr)
-	conn := tls.Client(announced{raw}, authority(t, c))
+	conn := tls.Client(lab.Announced{TCPConn: raw}, c.Authority(t))
 	if err := conn.Handshake(); err != nil {
 		t.Fatal(err)
 	}
@@ -241,19 +217,19 @@ func TestNothingButTLSIsSpokenWithTLS(t *testing.T) {
 		t.Errorf("a PROXY header inside TLS: %q, %v", b, err)
 	}
 	// The name of another protocol: what a browser sends is for somebody else.
-	config := authority(t, c)
+	config := c.Authority(t)
 	config.NextProtos = []string{"http/1.1"}
 	if err := tls.Client(lab.Dial(t, s.Addr), config).Handshake(); err == nil {
 		t.Error("a client of HTTP was served")
 	}
 	// Versions with known weaknesses.
-	config = authority(t, c)
+	config = c.Authority(t)
 	config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	if err := tls.Client(lab.Dial(t, s.Addr), config).Handshake(); err == nil {
 		t.Error("TLS 1.1 was spoken")
 	}
 	s, c = lab.ServeTLS(t, lab.Handler{Settings: ""})
-	config = authority(t, c)
+	config = c.Authority(t)
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for range 2 { // no tickets: so no data before the handshake's end either
 		conn := tls.Client(lab.Dial(t, s.Addr), config)

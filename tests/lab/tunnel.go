@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -18,13 +17,7 @@ import (
 func ServeTunnel(t testing.TB, h Handler) *Listening {
 	t.Helper()
 	s, c := ServeTLS(t, h)
-	pem, err := os.ReadFile(c.Dir + "/ca.crt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	tunnel := &tunnel{to: s.Addr, config: &tls.Config{RootCAs: pool, ServerName: "localhost"}}
+	tunnel := &tunnel{to: s.Addr, config: c.Authority(t)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -55,12 +48,22 @@ type tunnel struct {
 	config *tls.Config
 }
 
-// announced has the end of a connection be an error unless TLS has announced it.
-type announced struct{ *net.TCPConn }
+// Authority is the configuration of a client that believes the certificates' authority.
+func (c *Certificates) Authority(t testing.TB) *tls.Config {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(Read(c.Dir + "/ca.crt"))) {
+		t.Fatal("no authority")
+	}
+	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
+}
+
+// Announced has the end of a connection be an error unless TLS has announced it.
+type Announced struct{ *net.TCPConn }
 
 var errCut = errors.New("not announced")
 
-func (a announced) Read(p []byte) (int, error) {
+func (a Announced) Read(p []byte) (int, error) {
 	n, err := a.TCPConn.Read(p)
 	if err == io.EOF {
 		err = errCut
@@ -78,7 +81,7 @@ func (u *tunnel) serve(client *net.TCPConn) {
 	}
 	defer raw.Close()
 	outer := raw.(*net.TCPConn)
-	server := tls.Client(announced{outer}, u.config)
+	server := tls.Client(Announced{outer}, u.config)
 	if server.Handshake() != nil {
 		client.SetLinger(0)
 		return
@@ -138,7 +141,7 @@ func (u *tunnel) listen(outer, client *net.TCPConn, port int) (own int, wait fun
 			return
 		}
 		defer there.Close()
-		server, back := tls.Client(announced{from}, u.config), make(chan struct{})
+		server, back := tls.Client(Announced{from}, u.config), make(chan struct{})
 		go func() {
 			defer close(back)
 			pass(there, server, there, from)
